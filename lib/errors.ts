@@ -1,0 +1,78 @@
+/**
+ * Exit statuses of the command that are not rbm's own. `75` is sysexits' EX_TEMPFAIL: "run me again".
+ * The other numbers follow sysexits.h where it has a fitting one.
+ */
+export const EXIT = {
+  finished: 0,
+  usage: 64,
+  noInput: 66,
+  unfitHost: 69,
+  internal: 70,
+  io: 74,
+  interruptedAndKept: 75,
+  interruptedNothingKept: 76,
+  damaged: 77,
+} as const;
+
+/** One row a code: its exit status. The paragraph for each stands in docs/errors.md; a test holds the three together. */
+export const ERROR_EXIT_STATUS = {
+  USAGE: EXIT.usage,
+  NO_WORKSPACE: EXIT.usage,
+  BAD_DESCRIPTION: EXIT.usage,
+  BAD_PROJECT_HASH: EXIT.usage,
+  BAD_CONFIG: EXIT.usage,
+  NOT_KEPT: EXIT.noInput,
+  AMBIGUOUS_HASH: EXIT.usage,
+  NO_SUCH_CONTAINER: EXIT.noInput,
+  DIRECTORY_NOT_EMPTY: EXIT.usage,
+  NO_ID_RANGE: EXIT.unfitHost,
+  ID_MAP_FAILED: EXIT.unfitHost,
+  COMMAND_NOT_FOUND: EXIT.unfitHost,
+  COMMAND_FAILED: EXIT.io,
+  BAD_RECORD: EXIT.damaged,
+  STORE_BUSY: EXIT.io,
+  STILL_ALIVE: EXIT.io,
+  NO_CONTAINER_IMAGE: EXIT.noInput,
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_EXIT_STATUS;
+
+export interface ErrorDetails {
+  /** What the person can do next, as a full sentence. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+  /** Typed facts: paths, statuses, ids. Printed by `--json`. */
+  readonly fields?: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+/**
+ * The one class of errors that this package throws on purpose. Match by {@link RbmResumeError.code}, never
+ * by message. Anything else that is thrown is a bug, and the command shows its stack.
+ */
+export class RbmResumeError extends Error {
+  override readonly name = 'RbmResumeError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly fields: Readonly<Record<string, string | number | boolean | null>>;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.hint = details.hint;
+    this.fields = details.fields ?? {};
+  }
+
+  /** The exit status that the command ends with because of this error. */
+  get exitStatus(): number {
+    return ERROR_EXIT_STATUS[this.code];
+  }
+}
+
+/** The `code` of a system error (`ENOENT`, `EXDEV`, …), or `undefined` for anything else. */
+export function systemErrorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** A thrown value as one line of text. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
