@@ -20,7 +20,7 @@ const floors = [
 
 const pathsOf = (floor) => floor.flatMap((name) => [`./lib/${name}`, `./lib/${name}.ts`]);
 
-const zones = floors.map((floor, level) => ({
+const zones = floors.slice(0, -1).map((floor, level) => ({
   target: pathsOf(floor),
   from: floors.slice(level + 1).flatMap(pathsOf),
   message: `imports run downward only: ${floor.join(', ')} stands below what it tries to import`,
@@ -57,7 +57,7 @@ export default tseslint.config(
     rules: {
       // Functions return data; only lib/cli and the two hook programs print.
       'no-console': 'error',
-      'max-params': ['error', 2],
+      'max-params': ['error', 3],
     },
   },
   { files: ['eslint.config.js'], ...tseslint.configs.disableTypeChecked },

@@ -1,0 +1,54 @@
+import { spawn } from 'node:child_process';
+import { resolve } from 'node:path';
+import { RbmResumeError, messageOf } from '../errors.js';
+import { RunDirectory } from '../container/run-directory.js';
+
+/** The value of an option or of its environment variable, as an absolute path. */
+export function requiredPath(value: string | undefined, names: string): string {
+  if (value === undefined || value === '') {
+    throw new RbmResumeError('USAGE', `${names} is missing`, { hint: 'docs/hooks.md lists what the hooks take.' });
+  }
+  return resolve(value);
+}
+
+/** The run that the hook belongs to, when `rbm-resume run` started the rbm above it. */
+export function currentRun(): RunDirectory | null {
+  const path = process.env[RunDirectory.variable];
+  return path === undefined || path === '' ? null : new RunDirectory(path);
+}
+
+/**
+ * Runs a program of rbm's (it removes containers, or makes clean ones) with this process' own output and environment.
+ * Resolves to its exit status, 1 when it could not be started or was killed.
+ */
+export function runLower(program: string): Promise<number> {
+  return new Promise((done) => {
+    const child = spawn(program, [], { stdio: ['ignore', 'inherit', 'inherit'] });
+    child.on('error', (error) => {
+      say(`cannot start ${program}: ${error.message}`);
+      done(1);
+    });
+    child.on('close', (status) => done(status ?? 1));
+  });
+}
+
+/** One line of the log. */
+export const say = (line: string): void => {
+  process.stderr.write(`rbm-resume: ${line}\n`);
+};
+
+/** Runs a hook to its end; what it throws is told, with a stack where it is a bug, and becomes its exit status. */
+export async function runHook(main: () => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await main();
+  } catch (error) {
+    if (error instanceof RbmResumeError) {
+      say(messageOf(error));
+      if (error.hint !== undefined) say(error.hint);
+      process.exitCode = error.exitStatus;
+    } else {
+      say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+      process.exitCode = 70;
+    }
+  }
+}

@@ -1,0 +1,25 @@
+import { parseArgs } from 'node:util';
+import { exitContainer } from '../container/on-exit.js';
+import { currentRun, requiredPath, runHook, runLower, say } from './hook-arguments.js';
+
+/** The program `hooks/container-exit`; docs/hooks.md describes its arguments and environment. */
+export const main = (): Promise<void> =>
+  runHook(async () => {
+    const { values } = parseArgs({
+      options: {
+        container: { type: 'string' },
+        store: { type: 'string' },
+        'remove-with': { type: 'string' },
+      },
+    });
+    const { env } = process;
+    const removeWith = values['remove-with'];
+    const result = await exitContainer({
+      container: requiredPath(values.container ?? env.RBM_RESUME_CONTAINER, '--container'),
+      store: requiredPath(values.store ?? env.RBM_RESUME_STORE, '--store'),
+      run: currentRun(),
+      ...(removeWith === undefined ? {} : { remove: () => runLower(requiredPath(removeWith, '--remove-with')) }),
+    });
+    result.notes.forEach(say);
+    return 0;
+  });

@@ -1,0 +1,20 @@
+import * as v from 'valibot';
+import fse from 'fs-extra';
+import type { LivePaths } from '../store/paths.js';
+import { readRecord } from '../store/record.js';
+
+const stoppedSchema = v.object({
+  script: v.nullable(v.string()),
+  escalation: v.nullable(v.picklist(['SIGINT', 'SIGTERM', 'SIGKILL'])),
+  killed: v.array(v.string()),
+  removedFiles: v.array(v.string()),
+  stoppedAt: v.string(),
+});
+
+/** What an interrupt that stopped a script leaves in the live directory, once the tree is tidy. */
+export type StoppedFile = v.InferOutput<typeof stoppedSchema>;
+
+/** `null` when no interrupt has stopped the script of this container. */
+export async function readStopped(live: LivePaths): Promise<StoppedFile | null> {
+  return (await fse.pathExists(live.stopped)) ? readRecord(live.stopped, stoppedSchema) : null;
+}

@@ -1,0 +1,181 @@
+import { writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import fse from 'fs-extra';
+import type { ProjectHash } from '../digest.js';
+import { messageOf } from '../errors.js';
+import { readIdMap } from '../id-map.js';
+import { parseBuildDescription, projectHash, scriptsOf, type BuildDescription } from '../project-hash.js';
+import { writeListing } from '../rootfs/baseline.js';
+import { writeFileDurably, writeJsonDurably } from '../store/atomic-write.js';
+import { listLive, readBootId, readStartTime } from '../store/live.js';
+import { storePaths, type LivePaths, type StorePaths } from '../store/paths.js';
+import { RECORD_FORMAT, type KeptRecord, type LiveRecord } from '../store/record.js';
+import { traceTo } from '../trace.js';
+import { removeTree } from './move-tree.js';
+import { takeBack, workSeconds } from './park.js';
+import type { RunDirectory } from './run-directory.js';
+
+const trace = traceTo('create');
+
+export interface CreateOptions {
+  /** Where the container has to stand, as an absolute path; its last component is the id of the container. */
+  readonly container: string;
+  /** The store's folder. */
+  readonly store: string;
+  /** The description of the build as JSON; without one nothing is resumed or kept. */
+  readonly description: string | null;
+  /** `rerun`: the scripts bear being run again. `off`: only watched. */
+  readonly mode: 'rerun' | 'off';
+  /** Makes a clean container at {@link container}; resolves to its exit status. */
+  readonly startClean: () => Promise<number>;
+  /** Process id of the rbm that builds. */
+  readonly ownerPid: number;
+  readonly project: string;
+  readonly workspace: string | null;
+  readonly keepFailed: boolean;
+  readonly run: RunDirectory | null;
+}
+
+export interface CreateResult {
+  readonly how: 'resumed' | 'clean' | 'clean-path-failed' | 'interrupted';
+  readonly hash: ProjectHash | null;
+  /** What a person should know, one line each. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Makes the container of a build: from what is kept under its project hash, or clean. Trouble with what was kept never
+ * fails a build: it is set aside, a note says why, and the build starts clean.
+ */
+export async function createContainer(options: CreateOptions): Promise<CreateResult> {
+  const paths = storePaths(options.store);
+  const id = basename(options.container);
+  const live = paths.live(id);
+  const notes: string[] = [];
+  if (options.run !== null && (await options.run.isInterruptAsked())) {
+    notes.push(`${options.project} is not started, since the run was interrupted`);
+    return { how: 'interrupted', hash: null, notes };
+  }
+  await fse.ensureDir(live.dir);
+  await options.run?.addContainer(id, options.store);
+  const description = readDescription(options, notes);
+  const hash = description === null ? null : projectHash(description);
+  trace('%s has the project hash %s', options.project, hash);
+  if (hash !== null) notes.push(...(await findLeftBehind(paths, { hash, id })));
+
+  const record = hash === null ? null : await resume(paths, hash, { container: options.container, live, notes });
+  if (record === null) {
+    const status = await options.startClean();
+    if (status !== 0) {
+      await fse.remove(live.dir);
+      return { how: 'clean-path-failed', hash, notes };
+    }
+  } else {
+    await seedFromKept(live, record);
+  }
+  const baseline = record?.baseline ?? (hash === null ? null : await recordBaseline(options.container, live, notes));
+  const liveRecord: LiveRecord = {
+    format: RECORD_FORMAT,
+    id,
+    container: options.container,
+    mode: hash === null ? 'off' : options.mode,
+    keepFailed: options.keepFailed,
+    project: options.project,
+    step: description?.step ?? null,
+    targets: description?.targets ?? [],
+    version: description?.version ?? null,
+    filename: description?.filename ?? null,
+    hash,
+    workspace: options.workspace,
+    expectedScripts: description === null ? null : scriptsOf(description),
+    idMap: await readIdMap(),
+    legs: record?.legs ?? [],
+    owner: {
+      pid: options.ownerPid,
+      startTime: await readStartTime(options.ownerPid),
+      bootId: await readBootId(),
+    },
+    startedAt: new Date().toISOString(),
+    resumed: record !== null,
+    baseline,
+  };
+  await writeJsonDurably(live.record, liveRecord);
+  return { how: record === null ? 'clean' : 'resumed', hash, notes };
+}
+
+function readDescription(options: CreateOptions, notes: string[]): BuildDescription | null {
+  if (options.description === null || options.mode === 'off') return null;
+  try {
+    return parseBuildDescription(options.description);
+  } catch (error) {
+    notes.push(`${messageOf(error)}; ${options.project} starts clean and will not be kept`);
+    return null;
+  }
+}
+
+async function resume(
+  paths: StorePaths,
+  hash: ProjectHash,
+  to: { readonly container: string; readonly live: LivePaths; readonly notes: string[] },
+): Promise<KeptRecord | null> {
+  try {
+    const taken = await takeBack(paths, hash, to);
+    if (taken.how === 'nothing-kept') return null;
+    if (taken.how === 'set-aside') {
+      to.notes.push(`what was kept under ${hash} is set aside, the build starts clean: ${taken.reason}`);
+      return null;
+    }
+    const { record } = taken;
+    const minutes = Math.round(workSeconds(record) / 6) / 10;
+    to.notes.push(
+      `${record.project} goes on in the root filesystem kept at ${record.parkedAt}, after ${record.legs.length} ` +
+        `leg(s) and ${minutes} min of work (project hash ${hash})`,
+    );
+    if (taken.how === 'copy') to.notes.push('it lay on another file system and had to be copied');
+    return record;
+  } catch (error) {
+    to.notes.push(`cannot use what is kept under ${hash}, the build starts clean: ${messageOf(error)}`);
+    await removeTree(to.container);
+    return null;
+  }
+}
+
+/** The first leg's temporary folders and finished scripts go on in this one. */
+async function seedFromKept(live: LivePaths, record: KeptRecord): Promise<void> {
+  const lines = (values: readonly string[]) => values.map((value) => `${value}\n`).join('');
+  await writeFile(live.tmpFolders, lines(record.tmpFolders));
+  await writeFile(live.scripts, lines(record.endedScripts.map((name) => `${name} 0`)));
+  await writeFile(live.resumed, '');
+}
+
+async function recordBaseline(container: string, live: LivePaths, notes: string[]): Promise<LiveRecord['baseline']> {
+  try {
+    return await writeListing(container, live.baseline);
+  } catch (error) {
+    notes.push(`the container could not be listed, so all of it will count as changed: ${messageOf(error)}`);
+    await fse.remove(live.baseline);
+    return null;
+  }
+}
+
+/** Containers of the same build whose rbm was killed: their state is not known, so nobody goes on in them. */
+async function findLeftBehind(
+  paths: StorePaths,
+  self: { readonly hash: ProjectHash; readonly id: string },
+): Promise<string[]> {
+  const dead = (await listLive(paths)).filter(
+    ({ id, record, isOwnerAlive }) => id !== self.id && record?.hash === self.hash && !isOwnerAlive,
+  );
+  return dead.map(
+    ({ record, running }) =>
+      `an earlier build of ${record?.project} was killed${running === null ? '' : ` during ${running}`}; ` +
+      `what it left in ${record?.container} is not used (\`rbm-resume prune\` removes it)`,
+  );
+}
+
+/** Leaves the notes where the shim and the build log find them. */
+export async function leaveNotice(store: string, container: string, notes: readonly string[]): Promise<void> {
+  const live = storePaths(store).live(basename(container));
+  if (notes.length === 0 || !(await fse.pathExists(live.dir))) return;
+  await writeFileDurably(live.notice, notes.map((note) => `rbm-resume: ${note}\n`).join(''));
+}

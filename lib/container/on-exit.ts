@@ -1,0 +1,193 @@
+import { basename } from 'node:path';
+import fse from 'fs-extra';
+import type { ProjectHash } from '../digest.js';
+import { messageOf } from '../errors.js';
+import { chargeFailedTry, forgetFailedTries, MAX_FAILED_TRIES } from '../store/ledger.js';
+import { readLines, readScriptEnds, type ScriptEnd } from '../store/live.js';
+import { withStoreLock } from '../store/lock.js';
+import { storePaths, type LivePaths, type StorePaths } from '../store/paths.js';
+import { readLiveRecord, type Leg, type LiveRecord } from '../store/record.js';
+import { traceTo } from '../trace.js';
+import { readStopped, type StoppedFile } from './interrupt-files.js';
+import { removeTree } from './move-tree.js';
+import { decideOutcome, isWorthKeeping, type Outcome } from './outcome.js';
+import { park, type ParkResult } from './park.js';
+import type { RunDirectory } from './run-directory.js';
+
+const trace = traceTo('exit');
+
+export interface ExitOptions {
+  readonly container: string;
+  readonly store: string;
+  /** Removes the container; resolves to its exit status. @default removal inside the id map */
+  readonly remove?: () => Promise<number>;
+  readonly run: RunDirectory | null;
+}
+
+export interface ExitResult {
+  readonly outcome: Outcome | 'unknown';
+  readonly kept: ParkResult | null;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Ends the container of a build by what its scripts' own ends say: parks it, or removes it. What a resume was made from
+ * is charged when the build failed, and dropped when it succeeded.
+ */
+export async function exitContainer(options: ExitOptions): Promise<ExitResult> {
+  const paths = storePaths(options.store);
+  const id = basename(options.container);
+  const live = paths.live(id);
+  const notes: string[] = [];
+  const record = await readLiveRecord(live.record).catch(() => null);
+  if (record === null) {
+    await removeContainer(options);
+    await fse.remove(live.dir);
+    return { outcome: 'unknown', kept: null, notes };
+  }
+  const ends = await readScriptEnds(live);
+  const isInterruptAsked =
+    (await fse.pathExists(live.interrupt)) || (options.run !== null && (await options.run.isInterruptAsked()));
+  const outcome = decideOutcome({
+    expectedScripts: record.expectedScripts,
+    ends,
+    isInterruptAsked,
+    isResumed: record.resumed,
+  });
+  trace('%s: %s (%o)', record.project, outcome, [...ends]);
+  const kept = await keep(paths, { record, live, outcome, ends, notes });
+  if (kept === null || kept === 'already-kept') {
+    if (outcome === 'failed' && record.keepFailed) {
+      notes.push(`${record.project} failed; its container stays for a look: ${options.container}`);
+    } else {
+      await removeContainer(options);
+    }
+  }
+  if (record.hash !== null) await settle(paths, record.hash, { outcome, record, notes });
+  await fse.remove(live.dir);
+  await options.run?.endContainer(id, {
+    project: record.project,
+    hash: record.hash,
+    outcome,
+    kept: kept !== null,
+    resumed: record.resumed,
+    container: options.container,
+  });
+  return { outcome, kept, notes };
+}
+
+interface Ending {
+  readonly record: LiveRecord;
+  readonly live: LivePaths;
+  readonly outcome: Outcome;
+  readonly ends: ReadonlyMap<string, ScriptEnd>;
+  readonly notes: string[];
+}
+
+async function keep(paths: StorePaths, ending: Ending): Promise<ParkResult | null> {
+  const { record, live, outcome, ends, notes } = ending;
+  const { hash, project } = record;
+  if (hash === null || !isWorthKeeping(outcome, record.resumed)) {
+    if (outcome.startsWith('interrupted')) notes.push(`${project} was interrupted; ${reasonNotKept(ending)}`);
+    return null;
+  }
+  const stopped = await readStopped(live);
+  const leg = legOf(record, { ends, stopped });
+  try {
+    const how = await park(paths, {
+      container: record.container,
+      live,
+      record: {
+        format: record.format,
+        project,
+        step: record.step,
+        targets: record.targets,
+        version: record.version,
+        filename: record.filename,
+        workspace: record.workspace,
+        expectedScripts: record.expectedScripts,
+        idMap: record.idMap,
+        legs: [...record.legs, leg],
+        hash,
+        container: record.container,
+        tmpFolders: await readLines(live.tmpFolders),
+        endedScripts: [...ends].filter(([name, end]) => name !== 'get' && end === 0).map(([name]) => name),
+        baseline: record.baseline,
+        reason: outcome,
+      },
+    });
+    notes.push(...describeParking(how, { hash, project, leg, outcome }));
+    return how;
+  } catch (error) {
+    notes.push(`${project} could not be kept: ${messageOf(error)}`);
+    return null;
+  }
+}
+
+const reasonNotKept = ({ record, outcome }: Ending): string => {
+  if (record.hash === null) return 'nothing is kept of it, since var/resume is off for it';
+  return outcome === 'interrupted-early' ? 'its build script had not begun, so nothing is kept' : 'nothing is kept';
+};
+
+function describeParking(
+  how: ParkResult,
+  parked: { readonly hash: ProjectHash; readonly project: string; readonly leg: Leg; readonly outcome: Outcome },
+): string[] {
+  const { hash, project, leg, outcome } = parked;
+  if (how === 'already-kept') {
+    return [`${project}: more work is kept under ${hash} already, by another build; this one is removed`];
+  }
+  const why = {
+    interrupted: leg.stoppedIn === null ? 'interrupted between two scripts' : `interrupted during ${leg.stoppedIn}`,
+    'get-failed': 'its output could not be copied out',
+  }[outcome as string];
+  const notes = [`${project} ${why ?? 'did not start'}; its root filesystem is kept under ${hash}`];
+  if (how === 'copy') {
+    notes.push('the store lies on another file system than tmp_dir, so the tree was copied: this took longer');
+  }
+  if (leg.removedFiles.length > 0) {
+    notes.push(`removed, since they were being written when a process was killed: ${leg.removedFiles.join(', ')}`);
+  }
+  return notes;
+}
+
+function legOf(
+  record: LiveRecord,
+  how: { readonly ends: ReadonlyMap<string, ScriptEnd>; readonly stopped: StoppedFile | null },
+): Leg {
+  const endedAt = new Date();
+  return {
+    startedAt: record.startedAt,
+    endedAt: endedAt.toISOString(),
+    seconds: Math.max(0, (endedAt.getTime() - Date.parse(record.startedAt)) / 1000),
+    stoppedIn: [...how.ends].find(([, end]) => end === 'interrupted')?.[0] ?? null,
+    escalation: how.stopped?.escalation ?? null,
+    removedFiles: how.stopped?.removedFiles ?? [],
+  };
+}
+
+/** Books the end of a build under its hash. */
+async function settle(
+  paths: StorePaths,
+  hash: ProjectHash,
+  ending: { readonly outcome: Outcome; readonly record: LiveRecord; readonly notes: string[] },
+): Promise<void> {
+  const { outcome, record, notes } = ending;
+  if (outcome === 'succeeded') {
+    await withStoreLock(paths, async () => {
+      for (const dir of [paths.parked(hash).dir, `${paths.setAsideRoot}/${hash}`]) {
+        if (await fse.pathExists(dir)) await removeTree(dir);
+      }
+      await forgetFailedTries(paths, hash);
+    });
+  } else if (record.resumed && (outcome === 'failed' || outcome === 'never-ran')) {
+    const tries = await withStoreLock(paths, () => chargeFailedTry(paths, hash));
+    notes.push(`${record.project} failed after it was resumed: failed try ${tries} of ${MAX_FAILED_TRIES}`);
+  }
+}
+
+async function removeContainer(options: ExitOptions): Promise<void> {
+  if (options.remove === undefined) return removeTree(options.container);
+  const status = await options.remove();
+  if (status !== 0) throw new Error(`removing the container ended with status ${status}`);
+}

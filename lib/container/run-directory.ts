@@ -1,0 +1,79 @@
+import { appendFile, mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fse from 'fs-extra';
+import type { Outcome } from './outcome.js';
+import { readLines } from '../store/live.js';
+
+/** What became of one container of a run, as the exit hook tells the `run` that waits for it. */
+export interface RunEvent {
+  readonly project: string;
+  readonly hash: string | null;
+  readonly outcome: Outcome | 'refused';
+  readonly kept: boolean;
+  readonly resumed: boolean;
+  readonly container: string;
+}
+
+/**
+ * The folder through which `rbm-resume run` and the hooks of the rbm below it know of each other. Its path travels in
+ * `RBM_RESUME_RUN`; rbm's containers clear their environment, so builds don't see it.
+ */
+export class RunDirectory {
+  constructor(readonly path: string) {}
+
+  static readonly variable = 'RBM_RESUME_RUN';
+
+  static async make(): Promise<RunDirectory> {
+    const directory = new RunDirectory(await mkdtemp(join(tmpdir(), 'rbm-resume-run-')));
+    await mkdir(directory.containers);
+    return directory;
+  }
+
+  private get containers(): string {
+    return join(this.path, 'containers');
+  }
+
+  private get events(): string {
+    return join(this.path, 'events');
+  }
+
+  private get interrupt(): string {
+    return join(this.path, 'interrupt');
+  }
+
+  /** From now on no script of this run is started any more. */
+  async askForInterrupt(): Promise<void> {
+    await writeFile(this.interrupt, `${new Date().toISOString()}\n`);
+  }
+
+  isInterruptAsked(): Promise<boolean> {
+    return fse.pathExists(this.interrupt);
+  }
+
+  /** Says that a container of this run lives, and under which store. */
+  async addContainer(id: string, store: string): Promise<void> {
+    await writeFile(join(this.containers, id), `${store}\n`);
+  }
+
+  async containerStores(): Promise<{ readonly id: string; readonly store: string }[]> {
+    const ids = await fse.readdir(this.containers);
+    const found = await Promise.all(
+      ids.map(async (id) => ({ id, store: (await readLines(join(this.containers, id)))[0] })),
+    );
+    return found.flatMap(({ id, store }) => (store === undefined ? [] : [{ id, store }]));
+  }
+
+  async endContainer(id: string, event: RunEvent): Promise<void> {
+    await appendFile(this.events, `${JSON.stringify(event)}\n`);
+    await fse.remove(join(this.containers, id));
+  }
+
+  async readEvents(): Promise<RunEvent[]> {
+    return (await readLines(this.events)).map((line) => JSON.parse(line) as RunEvent);
+  }
+
+  async remove(): Promise<void> {
+    await fse.remove(this.path);
+  }
+}

@@ -1,0 +1,21 @@
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import fse from 'fs-extra';
+import type { ProjectHash } from '../digest.js';
+import { writeFileDurably } from '../store/atomic-write.js';
+import { forgetFailedTries } from '../store/ledger.js';
+import type { StorePaths } from '../store/paths.js';
+import { removeTree } from './move-tree.js';
+
+/**
+ * Takes what is kept under a hash out of use: it lies in `set-aside/HASH` with the reason beside it until `prune`, and
+ * no build starts from it. One set aside earlier under the same hash is removed. To be called under the store's lock.
+ */
+export async function setAside(paths: StorePaths, hash: ProjectHash, reason: string): Promise<void> {
+  const [from, to] = [paths.parked(hash).dir, join(paths.setAsideRoot, hash)];
+  await removeTree(to);
+  await fse.ensureDir(paths.setAsideRoot);
+  await rename(from, to);
+  await writeFileDurably(join(to, 'reason'), `${reason}\n`);
+  await forgetFailedTries(paths, hash);
+}

@@ -1,0 +1,37 @@
+import { open, rename, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { randomBytes } from 'node:crypto';
+
+/** Makes the entries of a directory durable: what was made, renamed or removed in it survives a power cut. */
+export async function syncDirectory(dir: string): Promise<void> {
+  const handle = await open(dir, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Writes a small file so that, whatever happens, `path` holds the old content or the new one: temporary file, fsync,
+ * rename, fsync of the directory. After a failed fsync nothing is tried again, since the kernel has dropped the error.
+ */
+export async function writeFileDurably(path: string, data: string): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const handle = await open(temporary, 'wx', 0o644);
+  try {
+    await handle.writeFile(data);
+    await handle.sync();
+    await handle.close();
+    await rename(temporary, path);
+  } catch (error) {
+    await handle.close().catch(() => {});
+    await unlink(temporary).catch(() => {});
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** {@link writeFileDurably} of a value as JSON that a person can read. */
+export const writeJsonDurably = (path: string, value: unknown): Promise<void> =>
+  writeFileDurably(path, `${JSON.stringify(value, null, 2)}\n`);

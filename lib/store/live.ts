@@ -1,0 +1,91 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { systemErrorCode } from '../errors.js';
+import type { LivePaths, StorePaths } from './paths.js';
+import { readLiveRecord, type LiveRecord } from './record.js';
+
+/** How one script of a build ended: its exit status, by an interrupt, or nobody knows. */
+export type ScriptEnd = number | 'interrupted' | 'unknown';
+
+/** A live directory: its record, or what is wrong with it. */
+export interface LiveEntry {
+  readonly id: string;
+  readonly paths: LivePaths;
+  readonly record: LiveRecord | null;
+  /** Whether the rbm that builds in it still runs. */
+  readonly isOwnerAlive: boolean;
+  /** The script that runs in it now. */
+  readonly running: string | null;
+}
+
+/** All containers that are being built with this store, and what killed runs left behind. */
+export async function listLive(paths: StorePaths): Promise<LiveEntry[]> {
+  const ids = await namesIn(paths.liveRoot);
+  return Promise.all(
+    ids.map(async (id) => {
+      const live = paths.live(id);
+      const record = await readLiveRecord(live.record).catch(() => null);
+      return {
+        id,
+        paths: live,
+        record,
+        isOwnerAlive: record !== null && (await isOwnerAlive(record.owner)),
+        running: await readLine(live.running),
+      };
+    }),
+  );
+}
+
+/** The names in a directory, sorted; none when there is no directory. */
+export async function namesIn(dir: string): Promise<string[]> {
+  try {
+    return (await readdir(dir)).sort();
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** Whether the very process still runs: same number, same start, same boot. Source: proc_pid_stat(5), field 22. */
+export async function isOwnerAlive(owner: LiveRecord['owner']): Promise<boolean> {
+  return owner.bootId === (await readBootId()) && owner.startTime === (await readStartTime(owner.pid));
+}
+
+/** When a process started, in clock ticks since the boot, or `null` when there is none such. */
+export async function readStartTime(pid: number): Promise<string | null> {
+  const stat = await readText(`/proc/${pid}/stat`);
+  if (stat === null) return null;
+  // The second field is the name in parentheses, which may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields[0] === 'Z' ? null : (fields[19] ?? null);
+}
+
+/** A random id that the kernel makes at each boot. Source: random(4). */
+export const readBootId = async (): Promise<string> =>
+  (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+
+/** How the scripts that ran so far ended, in order; of one that ran twice, the last time counts. */
+export async function readScriptEnds(live: LivePaths): Promise<Map<string, ScriptEnd>> {
+  const ends = new Map<string, ScriptEnd>();
+  for (const line of ((await readText(live.scripts)) ?? '').split('\n')) {
+    const [name, end] = line.split(' ');
+    if (name === undefined || end === undefined) continue;
+    ends.set(name, /^\d+$/.test(end) ? Number(end) : end === 'interrupted' ? end : 'unknown');
+  }
+  return ends;
+}
+
+/** The lines of a small file, none when it is missing. */
+export async function readLines(path: string): Promise<string[]> {
+  return ((await readText(path)) ?? '').split('\n').filter((line) => line !== '');
+}
+
+const readLine = async (path: string): Promise<string | null> => (await readLines(path))[0] ?? null;
+
+async function readText(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes(systemErrorCode(error) ?? '')) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,73 @@
+import { spawn } from 'node:child_process';
+import { open } from 'node:fs/promises';
+import fse from 'fs-extra';
+import lockfile from 'proper-lockfile';
+import { RbmResumeError } from '../errors.js';
+import { clearedEnvironment } from '../exec.js';
+import { traceTo } from '../trace.js';
+import type { StorePaths } from './paths.js';
+
+const trace = traceTo('store');
+
+const WAIT_SECONDS = 60;
+
+/**
+ * Runs `work` as the only one that moves things in the store.
+ *
+ * Two locks: `proper-lockfile`'s directory, which people and other tools can see, and the kernel's `flock` on an open
+ * descriptor, which no clock and no stopped process can break (proper-lockfile takes a lock over when its holder did not
+ * touch it for a while). The first is for manners, the second decides.
+ * @throws RbmResumeError `STORE_BUSY` when another process holds the store for longer than a minute
+ */
+export async function withStoreLock<T>(paths: StorePaths, work: () => Promise<T>): Promise<T> {
+  await fse.ensureDir(paths.state);
+  const release = await takeVisibleLock(paths);
+  try {
+    return await withFileLock(paths.kernelLock, work);
+  } finally {
+    // A lock directory that somebody removed by hand is no reason to fail what was done under it.
+    await release().catch((error: unknown) => trace('releasing %s: %o', paths.visibleLock, error));
+  }
+}
+
+async function takeVisibleLock(paths: StorePaths): Promise<() => Promise<void>> {
+  try {
+    return await lockfile.lock(paths.state, {
+      lockfilePath: paths.visibleLock,
+      stale: 30_000,
+      update: 5_000,
+      retries: { retries: WAIT_SECONDS * 5, factor: 1, minTimeout: 20, maxTimeout: 200, randomize: true },
+      onCompromised: (error) => trace('the visible lock was taken over: %s', error.message),
+    });
+  } catch (cause) {
+    throw busy(paths.root, cause);
+  }
+}
+
+/**
+ * Runs `work` while `flock` is held on `file`, which is made when missing. The kernel drops the lock when this process
+ * ends, however it ends. Source: flock(1), which locks the open file description that its caller passes down.
+ */
+export async function withFileLock<T>(file: string, work: () => Promise<T>): Promise<T> {
+  const handle = await open(file, 'a');
+  try {
+    const child = spawn('flock', ['--exclusive', '--timeout', String(WAIT_SECONDS), '3'], {
+      stdio: ['ignore', 'ignore', 'ignore', handle.fd],
+      env: clearedEnvironment(),
+    });
+    const status = await new Promise<number | null>((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', resolve);
+    });
+    if (status !== 0) throw busy(file, undefined);
+    return await work();
+  } finally {
+    await handle.close();
+  }
+}
+
+const busy = (what: string, cause: unknown): RbmResumeError =>
+  new RbmResumeError('STORE_BUSY', `another process has been working on ${what} for ${WAIT_SECONDS} s`, {
+    hint: 'Wait for it, or look for it with `fuser -v` on the lock file.',
+    cause,
+  });

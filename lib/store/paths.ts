@@ -1,0 +1,82 @@
+import { join } from 'node:path';
+import type { ProjectHash } from '../digest.js';
+
+/** Where the things of a store lie. Everything that is this machine's own stands under `.rbm-resume/`. */
+export interface StorePaths {
+  readonly root: string;
+  readonly state: string;
+  /** The directory that `proper-lockfile` makes: seen by people and other tools. */
+  readonly visibleLock: string;
+  /** The file on which `flock` is held while something is moved. */
+  readonly kernelLock: string;
+  readonly liveRoot: string;
+  readonly parkedRoot: string;
+  readonly setAsideRoot: string;
+  readonly ledger: string;
+  /** One container that is being built; `id` is the last component of rbm's `container/dir`. */
+  live(id: string): LivePaths;
+  parked(hash: ProjectHash): KeptPaths;
+}
+
+export interface LivePaths {
+  readonly dir: string;
+  readonly record: string;
+  readonly baseline: string;
+  readonly tmpFolders: string;
+  readonly scripts: string;
+  readonly running: string;
+  readonly lock: string;
+  readonly interrupt: string;
+  readonly stopped: string;
+  readonly notice: string;
+  readonly resumed: string;
+}
+
+export interface KeptPaths {
+  readonly dir: string;
+  readonly record: string;
+  readonly baseline: string;
+  readonly rootfs: string;
+  /** Present once the kept tree is known to be on the disk, not only in the page cache. */
+  readonly synced: string;
+}
+
+export const livePathsIn = (dir: string): LivePaths => ({
+  dir,
+  record: join(dir, 'record.json'),
+  baseline: join(dir, 'baseline'),
+  tmpFolders: join(dir, 'tmp-folders'),
+  scripts: join(dir, 'scripts'),
+  running: join(dir, 'running'),
+  lock: join(dir, 'lock'),
+  interrupt: join(dir, 'interrupt'),
+  stopped: join(dir, 'stopped'),
+  notice: join(dir, 'notice'),
+  resumed: join(dir, 'resumed'),
+});
+
+export const keptPathsIn = (dir: string): KeptPaths => ({
+  dir,
+  record: join(dir, 'record.json'),
+  baseline: join(dir, 'baseline'),
+  rootfs: join(dir, 'rootfs'),
+  synced: join(dir, 'synced'),
+});
+
+/** The paths of the store at `root`. Nothing is looked at or made. */
+export function storePaths(root: string): StorePaths {
+  const state = join(root, '.rbm-resume');
+  const [liveRoot, parkedRoot] = [join(state, 'live'), join(state, 'parked')];
+  return {
+    root,
+    state,
+    visibleLock: join(state, 'lock'),
+    kernelLock: join(state, 'lock.flock'),
+    liveRoot,
+    parkedRoot,
+    setAsideRoot: join(state, 'set-aside'),
+    ledger: join(state, 'ledger.json'),
+    live: (id) => livePathsIn(join(liveRoot, id)),
+    parked: (hash) => keptPathsIn(join(parkedRoot, hash)),
+  };
+}

@@ -1,0 +1,109 @@
+import { readFile } from 'node:fs/promises';
+import * as v from 'valibot';
+import { isProjectHash, type ProjectHash } from '../digest.js';
+import { messageOf, RbmResumeError } from '../errors.js';
+
+/** The number of the records' format; a record of another one is not read. */
+export const RECORD_FORMAT = 1;
+
+const idRange = v.object({ first: v.number(), count: v.number() });
+const idMap = v.object({ uid: v.number(), gid: v.number(), uids: idRange, gids: idRange });
+const projectHash = v.custom<ProjectHash>((value) => typeof value === 'string' && isProjectHash(value));
+const isoTime = v.pipe(v.string(), v.isoTimestamp());
+
+const leg = v.object({
+  startedAt: isoTime,
+  endedAt: isoTime,
+  seconds: v.number(),
+  /** What ended it: an interrupt while this script ran, or between two. */
+  stoppedIn: v.nullable(v.string()),
+  /** How far the interrupt had to go. */
+  escalation: v.nullable(v.picklist(['SIGINT', 'SIGTERM', 'SIGKILL'])),
+  /** Files inside the container that a killed process was writing; they were removed. */
+  removedFiles: v.array(v.string()),
+});
+
+const build = {
+  format: v.literal(RECORD_FORMAT),
+  project: v.string(),
+  step: v.nullable(v.string()),
+  targets: v.array(v.string()),
+  version: v.nullable(v.string()),
+  filename: v.nullable(v.string()),
+  workspace: v.nullable(v.string()),
+  /** The scripts that the build has, in the order in which rbm runs them; `null` when nobody said. */
+  expectedScripts: v.nullable(v.array(v.string())),
+  idMap,
+  legs: v.array(leg),
+};
+
+const baseline = v.object({ entries: v.number(), bytes: v.number(), xxh64: v.string() });
+
+const keptSchema = v.object({
+  ...build,
+  hash: projectHash,
+  /** The container in which the last leg ran. */
+  container: v.string(),
+  parkedAt: isoTime,
+  /** boot_id of the kernel that parked it; see {@link KeptPaths.synced}. */
+  bootId: v.string(),
+  /** Inode number of the tree's root, as text: a copy made by hand has another one. */
+  inode: v.string(),
+  tmpFolders: v.array(v.string()),
+  endedScripts: v.array(v.string()),
+  baseline: v.nullable(baseline),
+  reason: v.string(),
+});
+
+const liveSchema = v.object({
+  ...build,
+  hash: v.nullable(projectHash),
+  id: v.string(),
+  container: v.string(),
+  mode: v.picklist(['rerun', 'off']),
+  keepFailed: v.boolean(),
+  /** The process that builds: rbm's. Its start time tells it from a later one with the same number. */
+  owner: v.object({ pid: v.number(), startTime: v.nullable(v.string()), bootId: v.string() }),
+  startedAt: isoTime,
+  resumed: v.boolean(),
+  baseline: v.nullable(baseline),
+});
+
+/** What is known of a root filesystem that was kept. */
+export type KeptRecord = v.InferOutput<typeof keptSchema>;
+/** What is known of a container that is being built, from its creation to its end. */
+export type LiveRecord = v.InferOutput<typeof liveSchema>;
+/** One run of rbm on this build, between a start and an interrupt. */
+export type Leg = v.InferOutput<typeof leg>;
+/** The file that lists a tree right after it was made: how many entries, how long the file is, and its XXH64. */
+export type BaselineSummary = v.InferOutput<typeof baseline>;
+
+/** @throws RbmResumeError `BAD_RECORD` when the file is missing, no JSON, or not of this format */
+export const readKeptRecord = (path: string): Promise<KeptRecord> => readRecord(path, keptSchema);
+
+/** @throws RbmResumeError `BAD_RECORD` */
+export const readLiveRecord = (path: string): Promise<LiveRecord> => readRecord(path, liveSchema);
+
+/**
+ * Reads a JSON file of a known shape.
+ * @throws RbmResumeError `BAD_RECORD`, which names the file and the first thing that is wrong with it
+ */
+export async function readRecord<S extends v.GenericSchema>(path: string, schema: S): Promise<v.InferOutput<S>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw badRecord(path, messageOf(cause), cause);
+  }
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  throw badRecord(path, `${v.getDotPath(issue) ?? 'the whole'}: ${issue.message}`, undefined);
+}
+
+const badRecord = (path: string, what: string, cause: unknown): RbmResumeError =>
+  new RbmResumeError('BAD_RECORD', `cannot use ${path}: ${what}`, {
+    hint: 'What it describes is not used; `rbm-resume prune` removes what was set aside.',
+    cause,
+    fields: { path },
+  });
