@@ -6,6 +6,7 @@ use warnings;
 use Digest::SHA qw(sha256_hex);
 use Encode qw(encode);
 use JSON::PP;
+use POSIX qw(uname);
 use String::ShellQuote qw(shell_quote);
 
 # What rbm is about to build, as far as it decides the output, and the same
@@ -13,6 +14,7 @@ use String::ShellQuote qw(shell_quote);
 # lib/project-hash.ts makes the key of it.
 
 my $output_dir = '/rbm-resume/output';
+my $rbm_input_file_id;
 
 sub option {
     my ($project, $name, $options) = @_;
@@ -33,10 +35,10 @@ sub as_json {
         format          => 1,
         project         => $project,
         step            => $step,
-        targets         => defined $run_target ? RBM::as_array($run_target) : [],
+        targets         => ref $run_target ? $run_target : [ $run_target // () ],
         version         => version($project),
         filename        => option($project, 'filename', anywhere()),
-        architecture    => option($project, 'arch'),
+        architecture    => option($project, 'arch') // (uname)[4],
         source          => source_commit($project),
         container_image => $images,
         input_files     => [ @$inputs, copied_file_ids($project) ],
@@ -101,7 +103,8 @@ sub input_ids {
     my ($project) = @_;
     my (@images, @inputs);
     my $is_called = 0;
-    my $input_file_id = \&RBM::input_file_id;
+    # A dependency's own inputs are asked for inside this call, so it may be ours by then.
+    my $input_file_id = $rbm_input_file_id //= \&RBM::input_file_id;
     no warnings 'redefine';
     local *RBM::input_file_id = sub {
         my ($input_file, $get, undef, $filename) = @_;
@@ -124,8 +127,8 @@ sub input_ids {
         return '';
     };
     # Here the files themselves are looked for, so the real folders count.
-    my %opt = %{$RBM::config->{opt}};
-    delete @opt{keys %{anywhere()}};
+    my %opt = (%{$RBM::config->{opt}}, %{anywhere()});
+    delete @opt{qw(output_dir norec)};
     local $RBM::config->{opt} = \%opt;
     my $all = RBM::input_files('input_files_id', $project, {});
     push @inputs, $all if !$is_called && option($project, 'input_files');
