@@ -36,13 +36,6 @@ export default tseslint.config(
     rules: {
       'import-x/no-restricted-paths': ['error', { basePath: import.meta.dirname, zones }],
       'import-x/no-cycle': 'error',
-      'no-restricted-syntax': [
-        'error',
-        {
-          selector: "Program > VariableDeclaration[kind='let']",
-          message: 'no mutable state at module level',
-        },
-      ],
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-floating-promises': [
         'error',
@@ -57,6 +50,13 @@ export default tseslint.config(
     rules: {
       // Functions return data; only lib/cli and the two hook programs print.
       'no-console': 'error',
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "Program > VariableDeclaration[kind='let']",
+          message: 'no mutable state at module level',
+        },
+      ],
       'max-params': ['error', 3],
     },
   },

@@ -6,7 +6,9 @@ import { RunDirectory } from '../container/run-directory.js';
 /** The value of an option or of its environment variable, as an absolute path. */
 export function requiredPath(value: string | undefined, names: string): string {
   if (value === undefined || value === '') {
-    throw new RbmResumeError('USAGE', `${names} is missing`, { hint: 'docs/hooks.md lists what the hooks take.' });
+    throw new RbmResumeError('USAGE', `${names} is missing`, {
+      hint: 'docs/hooks.md lists what the hooks take.',
+    });
   }
   return resolve(value);
 }

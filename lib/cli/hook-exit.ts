@@ -18,7 +18,9 @@ export const main = (): Promise<void> =>
       container: requiredPath(values.container ?? env.RBM_RESUME_CONTAINER, '--container'),
       store: requiredPath(values.store ?? env.RBM_RESUME_STORE, '--store'),
       run: currentRun(),
-      ...(removeWith === undefined ? {} : { remove: () => runLower(requiredPath(removeWith, '--remove-with')) }),
+      ...(removeWith === undefined
+        ? {}
+        : { remove: () => runLower(requiredPath(removeWith, '--remove-with')) }),
     });
     result.notes.forEach(say);
     return 0;

@@ -6,13 +6,13 @@ import { messageOf } from '../errors.js';
 import { readIdMap } from '../id-map.js';
 import { parseBuildDescription, projectHash, scriptsOf, type BuildDescription } from '../project-hash.js';
 import { writeListing } from '../rootfs/baseline.js';
+import { removeTree } from '../rootfs/move-tree.js';
 import { writeFileDurably, writeJsonDurably } from '../store/atomic-write.js';
 import { listLive, readBootId, readStartTime } from '../store/live.js';
 import { storePaths, type LivePaths, type StorePaths } from '../store/paths.js';
-import { RECORD_FORMAT, type KeptRecord, type LiveRecord } from '../store/record.js';
+import { RECORD_FORMAT, workSeconds, type KeptRecord, type LiveRecord } from '../store/record.js';
 import { traceTo } from '../trace.js';
-import { removeTree } from './move-tree.js';
-import { takeBack, workSeconds } from './park.js';
+import { takeBack } from './park.js';
 import type { RunDirectory } from './run-directory.js';
 
 const trace = traceTo('create');
@@ -63,7 +63,8 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
   trace('%s has the project hash %s', options.project, hash);
   if (hash !== null) notes.push(...(await findLeftBehind(paths, { hash, id })));
 
-  const record = hash === null ? null : await resume(paths, hash, { container: options.container, live, notes });
+  const record =
+    hash === null ? null : await resume(paths, hash, { container: options.container, live, notes });
   if (record === null) {
     const status = await options.startClean();
     if (status !== 0) {
@@ -73,7 +74,8 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
   } else {
     await seedFromKept(live, record);
   }
-  const baseline = record?.baseline ?? (hash === null ? null : await recordBaseline(options.container, live, notes));
+  const baseline =
+    record?.baseline ?? (hash === null ? null : await recordBaseline(options.container, live, notes));
   const liveRecord: LiveRecord = {
     format: RECORD_FORMAT,
     id,
@@ -148,7 +150,11 @@ async function seedFromKept(live: LivePaths, record: KeptRecord): Promise<void> 
   await writeFile(live.resumed, '');
 }
 
-async function recordBaseline(container: string, live: LivePaths, notes: string[]): Promise<LiveRecord['baseline']> {
+async function recordBaseline(
+  container: string,
+  live: LivePaths,
+  notes: string[],
+): Promise<LiveRecord['baseline']> {
   try {
     return await writeListing(container, live.baseline);
   } catch (error) {

@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import fse from 'fs-extra';
 import type { ProjectHash } from '../digest.js';
 import { messageOf } from '../errors.js';
@@ -9,7 +9,7 @@ import { storePaths, type LivePaths, type StorePaths } from '../store/paths.js';
 import { readLiveRecord, type Leg, type LiveRecord } from '../store/record.js';
 import { traceTo } from '../trace.js';
 import { readStopped, type StoppedFile } from './interrupt-files.js';
-import { removeTree } from './move-tree.js';
+import { moveTree, removeTree } from '../rootfs/move-tree.js';
 import { decideOutcome, isWorthKeeping, type Outcome } from './outcome.js';
 import { park, type ParkResult } from './park.js';
 import type { RunDirectory } from './run-directory.js';
@@ -47,7 +47,8 @@ export async function exitContainer(options: ExitOptions): Promise<ExitResult> {
   }
   const ends = await readScriptEnds(live);
   const isInterruptAsked =
-    (await fse.pathExists(live.interrupt)) || (options.run !== null && (await options.run.isInterruptAsked()));
+    (await fse.pathExists(live.interrupt)) ||
+    (options.run !== null && (await options.run.isInterruptAsked()));
   const outcome = decideOutcome({
     expectedScripts: record.expectedScripts,
     ends,
@@ -58,7 +59,10 @@ export async function exitContainer(options: ExitOptions): Promise<ExitResult> {
   const kept = await keep(paths, { record, live, outcome, ends, notes });
   if (kept === null || kept === 'already-kept') {
     if (outcome === 'failed' && record.keepFailed) {
-      notes.push(`${record.project} failed; its container stays for a look: ${options.container}`);
+      // Not where it is: rbm removes its own temporary folder when it ends.
+      const place = join(paths.failedRoot, id, 'rootfs');
+      await moveTree(options.container, place);
+      notes.push(`${record.project} failed; its container stays for a look: ${place}`);
     } else {
       await removeContainer(options);
     }
@@ -126,27 +130,39 @@ async function keep(paths: StorePaths, ending: Ending): Promise<ParkResult | nul
 
 const reasonNotKept = ({ record, outcome }: Ending): string => {
   if (record.hash === null) return 'nothing is kept of it, since var/resume is off for it';
-  return outcome === 'interrupted-early' ? 'its build script had not begun, so nothing is kept' : 'nothing is kept';
+  return outcome === 'interrupted-early'
+    ? 'its build script had not begun, so nothing is kept'
+    : 'nothing is kept';
 };
 
 function describeParking(
   how: ParkResult,
-  parked: { readonly hash: ProjectHash; readonly project: string; readonly leg: Leg; readonly outcome: Outcome },
+  parked: {
+    readonly hash: ProjectHash;
+    readonly project: string;
+    readonly leg: Leg;
+    readonly outcome: Outcome;
+  },
 ): string[] {
   const { hash, project, leg, outcome } = parked;
   if (how === 'already-kept') {
     return [`${project}: more work is kept under ${hash} already, by another build; this one is removed`];
   }
   const why = {
-    interrupted: leg.stoppedIn === null ? 'interrupted between two scripts' : `interrupted during ${leg.stoppedIn}`,
+    interrupted:
+      leg.stoppedIn === null ? 'interrupted between two scripts' : `interrupted during ${leg.stoppedIn}`,
     'get-failed': 'its output could not be copied out',
   }[outcome as string];
   const notes = [`${project} ${why ?? 'did not start'}; its root filesystem is kept under ${hash}`];
   if (how === 'copy') {
-    notes.push('the store lies on another file system than tmp_dir, so the tree was copied: this took longer');
+    notes.push(
+      'the store lies on another file system than tmp_dir, so the tree was copied: this took longer',
+    );
   }
   if (leg.removedFiles.length > 0) {
-    notes.push(`removed, since they were being written when a process was killed: ${leg.removedFiles.join(', ')}`);
+    notes.push(
+      `removed, since they were being written when a process was killed: ${leg.removedFiles.join(', ')}`,
+    );
   }
   return notes;
 }
@@ -180,7 +196,7 @@ async function settle(
       }
       await forgetFailedTries(paths, hash);
     });
-  } else if (record.resumed && (outcome === 'failed' || outcome === 'never-ran')) {
+  } else if (record.resumed && ['failed', 'never-ran', 'get-failed'].includes(outcome)) {
     const tries = await withStoreLock(paths, () => chargeFailedTry(paths, hash));
     notes.push(`${record.project} failed after it was resumed: failed try ${tries} of ${MAX_FAILED_TRIES}`);
   }

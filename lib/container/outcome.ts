@@ -33,7 +33,8 @@ export function decideOutcome(facts: ContainerFacts): Outcome {
     // An apt-get that was stopped in the middle does not bear another one.
     return bad[0] === 'pre' ? 'interrupted-early' : 'interrupted';
   }
-  const isComplete = facts.expectedScripts?.every((name) => facts.ends.get(name) === 0) ?? scriptEnds.length > 0;
+  const isComplete =
+    facts.expectedScripts?.every((name) => facts.ends.get(name) === 0) ?? scriptEnds.length > 0;
   if (isComplete) {
     const got = facts.ends.get('get');
     // A project that overrides remote_get copies its output without our knowing.

@@ -11,9 +11,9 @@ import { failedTries, MAX_FAILED_TRIES } from '../store/ledger.js';
 import { readBootId } from '../store/live.js';
 import { withStoreLock } from '../store/lock.js';
 import type { KeptPaths, LivePaths, StorePaths } from '../store/paths.js';
-import { readKeptRecord, type KeptRecord } from '../store/record.js';
+import { readKeptRecord, workSeconds, type KeptRecord } from '../store/record.js';
 import { traceTo } from '../trace.js';
-import { directoryInode, moveTree, removeTree, type MoveKind } from './move-tree.js';
+import { directoryInode, moveTree, removeTree, type MoveKind } from '../rootfs/move-tree.js';
 import { setAside } from './set-aside.js';
 
 const trace = traceTo('park');
@@ -37,7 +37,11 @@ export function park(paths: StorePaths, request: ParkRequest): Promise<ParkResul
   const kept = paths.parked(record.hash);
   return withStoreLock(paths, async () => {
     const other = await readKeptRecord(kept.record).catch(() => null);
-    if (other !== null && workSeconds(other) > workSeconds(record) && (await directoryInode(kept.rootfs)) !== null) {
+    if (
+      other !== null &&
+      workSeconds(other) > workSeconds(record) &&
+      (await directoryInode(kept.rootfs)) !== null
+    ) {
       return 'already-kept';
     }
     if (await fse.pathExists(kept.dir)) await removeTree(kept.dir);
@@ -53,10 +57,6 @@ export function park(paths: StorePaths, request: ParkRequest): Promise<ParkResul
     return how;
   });
 }
-
-/** The seconds that all legs together have worked on a tree. */
-export const workSeconds = (record: Pick<KeptRecord, 'legs'>): number =>
-  record.legs.reduce((sum, leg) => sum + leg.seconds, 0);
 
 /**
  * A parked tree lies in the page cache at first: after a power cut its files may be empty. Waiting for the disk would
@@ -98,7 +98,9 @@ export function takeBack(
       if (record.baseline !== null) await rename(kept.baseline, to.live.baseline);
       const how = await moveTree(kept.rootfs, to.container);
       // The tree is in use now: what is left of the place where it was can wait for the next parking.
-      await fse.remove(kept.dir).catch((error: unknown) => trace('cannot remove %s: %s', kept.dir, messageOf(error)));
+      await fse
+        .remove(kept.dir)
+        .catch((error: unknown) => trace('cannot remove %s: %s', kept.dir, messageOf(error)));
       return { how, record };
     } catch (error) {
       return refuse(paths, hash, messageOf(error));
@@ -112,7 +114,11 @@ async function refuse(paths: StorePaths, hash: ProjectHash, reason: string): Pro
 }
 
 /** Why a kept tree must not be built on, or `null`. */
-async function reasonAgainst(paths: StorePaths, hash: ProjectHash, record: KeptRecord): Promise<string | null> {
+async function reasonAgainst(
+  paths: StorePaths,
+  hash: ProjectHash,
+  record: KeptRecord,
+): Promise<string | null> {
   const kept = paths.parked(hash);
   if (record.hash !== hash) return `its record belongs to the project hash ${record.hash}`;
   const tries = await failedTries(paths, hash);
@@ -128,8 +134,10 @@ async function reasonAgainst(paths: StorePaths, hash: ProjectHash, record: KeptR
   if (inode === null) return 'its root filesystem is missing';
   if (inode !== record.inode) return 'its root filesystem is a copy, or was replaced, since it was parked';
   for (const folder of record.tmpFolders) {
-    if (!folder.startsWith('/') || folder.split('/').includes('..')) return `${folder} is no path for a folder`;
-    if ((await directoryInode(join(kept.rootfs, folder))) === null) return `the folder ${folder} in it is missing`;
+    if (!folder.startsWith('/') || folder.split('/').includes('..'))
+      return `${folder} is no path for a folder`;
+    if ((await directoryInode(join(kept.rootfs, folder))) === null)
+      return `the folder ${folder} in it is missing`;
   }
   return null;
 }

@@ -5,7 +5,7 @@ import type { ProjectHash } from '../digest.js';
 import { writeFileDurably } from '../store/atomic-write.js';
 import { forgetFailedTries } from '../store/ledger.js';
 import type { StorePaths } from '../store/paths.js';
-import { removeTree } from './move-tree.js';
+import { removeTree } from '../rootfs/move-tree.js';
 
 /**
  * Takes what is kept under a hash out of use: it lies in `set-aside/HASH` with the reason beside it until `prune`, and

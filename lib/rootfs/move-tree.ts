@@ -11,7 +11,14 @@ const trace = traceTo('park');
 export type MoveKind = 'rename' | 'copy';
 
 /** What GNU tar keeps, all of it: nanoseconds, xattrs, ACLs, container ids, hard links, holes. */
-const KEEP_ALL = ['--format=posix', '--xattrs', '--xattrs-include=*', '--acls', '--numeric-owner', '--sparse'];
+const KEEP_ALL = [
+  '--format=posix',
+  '--xattrs',
+  '--xattrs-include=*',
+  '--acls',
+  '--numeric-owner',
+  '--sparse',
+];
 
 /**
  * Moves a container's tree: by rename where both places are on one file system, otherwise as a copy inside the id map
@@ -35,7 +42,9 @@ export async function moveTree(from: string, to: string): Promise<MoveKind> {
   }
   await copyTree(from, `${to}.partial`);
   await rename(`${to}.partial`, to);
-  await removeTree(from).catch((error: unknown) => trace('the copy is complete, but %s stays: %s', from, messageOf(error)));
+  await removeTree(from).catch((error: unknown) =>
+    trace('the copy is complete, but %s stays: %s', from, messageOf(error)),
+  );
   return 'copy';
 }
 
@@ -46,7 +55,8 @@ export async function moveTree(from: string, to: string): Promise<MoveKind> {
 export async function copyTree(from: string, to: string): Promise<void> {
   await removeTree(to);
   await mkdir(to);
-  const script = 'set -o pipefail; from=$1 to=$2; shift 2; tar -C "$from" "$@" -cf - . | tar -C "$to" "$@" -p -xf -';
+  const script =
+    'set -o pipefail; from=$1 to=$2; shift 2; tar -C "$from" "$@" -cf - . | tar -C "$to" "$@" -p -xf -';
   try {
     // GNU tar says on standard error which sockets it leaves out.
     await execInIdMap(['bash', '-c', script, 'bash', from, to, ...KEEP_ALL], { allowStderr: true });

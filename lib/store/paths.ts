@@ -12,6 +12,8 @@ export interface StorePaths {
   readonly liveRoot: string;
   readonly parkedRoot: string;
   readonly setAsideRoot: string;
+  /** Containers of failed builds that were kept for a look. */
+  readonly failedRoot: string;
   readonly ledger: string;
   /** One container that is being built; `id` is the last component of rbm's `container/dir`. */
   live(id: string): LivePaths;
@@ -75,6 +77,7 @@ export function storePaths(root: string): StorePaths {
     liveRoot,
     parkedRoot,
     setAsideRoot: join(state, 'set-aside'),
+    failedRoot: join(state, 'failed'),
     ledger: join(state, 'ledger.json'),
     live: (id) => livePathsIn(join(liveRoot, id)),
     parked: (hash) => keptPathsIn(join(parkedRoot, hash)),

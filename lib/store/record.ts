@@ -78,6 +78,10 @@ export type Leg = v.InferOutput<typeof leg>;
 /** The file that lists a tree right after it was made: how many entries, how long the file is, and its XXH64. */
 export type BaselineSummary = v.InferOutput<typeof baseline>;
 
+/** The seconds that all legs together have worked on a tree. */
+export const workSeconds = (record: Pick<KeptRecord, 'legs'>): number =>
+  record.legs.reduce((sum, { seconds }) => sum + seconds, 0);
+
 /** @throws RbmResumeError `BAD_RECORD` when the file is missing, no JSON, or not of this format */
 export const readKeptRecord = (path: string): Promise<KeptRecord> => readRecord(path, keptSchema);
 
@@ -88,7 +92,10 @@ export const readLiveRecord = (path: string): Promise<LiveRecord> => readRecord(
  * Reads a JSON file of a known shape.
  * @throws RbmResumeError `BAD_RECORD`, which names the file and the first thing that is wrong with it
  */
-export async function readRecord<S extends v.GenericSchema>(path: string, schema: S): Promise<v.InferOutput<S>> {
+export async function readRecord<S extends v.GenericSchema>(
+  path: string,
+  schema: S,
+): Promise<v.InferOutput<S>> {
   let value: unknown;
   try {
     value = JSON.parse(await readFile(path, 'utf8'));

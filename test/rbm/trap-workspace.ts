@@ -48,7 +48,7 @@ export class TrapWorkspace {
   constructor(
     readonly rbm: Rbm,
     projects: Readonly<Record<string, TrapProject>>,
-    options: { readonly localConf?: string; readonly conf?: string } = {},
+    options: { readonly localConf?: string; readonly conf?: string; readonly debug?: number } = {},
   ) {
     const image = smallImage();
     this.dir = mkdtempSync(join(testRoot(), 'rbm-resume-trap-'));
@@ -60,7 +60,7 @@ export class TrapWorkspace {
         `tmp_dir: '[% c("basedir") %]/tmp'`,
         `output_dir: 'out/[% project %]'`,
         `build_log: 'logs/[% project %].log'`,
-        'debug: 0',
+        `debug: ${options.debug ?? 0}`,
         'container:',
         '  use_container: 1',
         options.conf ?? '',

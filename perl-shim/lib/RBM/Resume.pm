@@ -77,7 +77,7 @@ sub wrap {
             return as_template(script('remote-exec', $lower, '', %environment));
         }
         return lower($name, $container, $project, $options)
-            unless $script_name eq 'mktemp' || $script_name =~ m/^debug-/;
+            unless $script_name =~ m/^(?:mktemp$|clean$|debug-)/;
     }
     (my $program = $name) =~ s/_/-/;
     my $lower = lower_rendered($name, $container, $project, $options);

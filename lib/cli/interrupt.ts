@@ -1,0 +1,52 @@
+import type { Command } from 'commander';
+import { RbmResumeError } from '../errors.js';
+import { interrupt, type InterruptOptions } from '../container/interrupt.js';
+import { parseDuration } from './duration.js';
+import { findStore } from './find-store.js';
+import { printJson, printLine } from './output.js';
+import { describeInterrupt } from './run.js';
+
+interface InterruptFlags {
+  readonly container?: string;
+  readonly project?: string;
+  readonly all?: true;
+  readonly grace: string;
+  readonly json?: true;
+}
+
+export function registerInterrupt(program: Command): void {
+  program
+    .command('interrupt')
+    .description('interrupt builds that run now; rbm then keeps them and ends')
+    .option('--container <id>', 'the container with this id (or its first digits)')
+    .option('--project <name>', 'the containers of this project')
+    .option('--all', 'every container of this store')
+    .option('--grace <span>', 'how long scripts may take to end before they are killed', '60s')
+    .option('--json', 'print the result as JSON')
+    .action(async (flags: InterruptFlags, command: Command) => {
+      const store = await findStore(command.optsWithGlobals<{ store?: string }>().store);
+      const results = await interrupt({ store, which: whichOf(flags), graceMs: parseDuration(flags.grace) });
+      if (flags.json) return printJson(results);
+      if (results.length === 0) printLine('nothing is being built');
+      for (const result of results) {
+        printLine(describeInterrupt(result));
+        for (const file of result.report?.removedFiles ?? []) printLine(`  removed: ${file}`);
+        for (const { pid, command: killed } of result.report?.killed ?? [])
+          printLine(`  killed: ${pid} ${killed}`);
+      }
+    });
+}
+
+function whichOf(flags: InterruptFlags): InterruptOptions['which'] {
+  const given: InterruptOptions['which'][] = [];
+  if (flags.container !== undefined && flags.container !== '') given.push({ container: flags.container });
+  if (flags.project !== undefined) given.push({ project: flags.project });
+  if (flags.all) given.push({ all: true });
+  const [which, ...others] = given;
+  if (which === undefined || others.length > 0) {
+    throw new RbmResumeError('USAGE', 'say which build to interrupt', {
+      hint: 'One of --container ID, --project NAME, --all; `rbm-resume status` lists what is being built.',
+    });
+  }
+  return which;
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { EXIT } from '../errors.js';
+import { registerDoctor } from './doctor.js';
+import { registerInit } from './init.js';
+import { registerInterrupt } from './interrupt.js';
+import { registerList } from './list.js';
+import { reportError } from './output.js';
+import { registerPrune } from './prune.js';
+import { registerRemove } from './remove.js';
+import { registerRun } from './run.js';
+import { registerStatus } from './status.js';
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+const program = new Command('rbm-resume')
+  .description('Lets an interrupted rbm build go on where it stopped.')
+  .version(version)
+  .option(
+    '--store <dir>',
+    'the store (default: $RBM_RESUME_STORE, else var/resume_store or resume/ of the workspace)',
+  )
+  .showHelpAfterError()
+  .exitOverride()
+  .configureHelp({ showGlobalOptions: true });
+
+registerRun(program);
+registerInterrupt(program);
+registerStatus(program);
+registerList(program);
+registerRemove(program);
+registerPrune(program);
+registerInit(program);
+registerDoctor(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
+  else reportError(error, { json: process.argv.includes('--json') });
+}

@@ -1,0 +1,42 @@
+import { execInIdMap } from '../id-map.js';
+import { isBelow, splitAtNul, type OpenFile } from './open-files.js';
+
+/**
+ * Removes files of a container that were left half-written, each only if its path still leads, without a symbolic link
+ * on the way, to the same regular file below `rootDir`. What is gone already is no error.
+ *
+ * Nothing of the container may run meanwhile: what is checked must still hold when it is removed.
+ * @param options.rootDir the container's directory, resolved
+ * @returns what was removed, as paths inside the container, sorted
+ * @throws RbmResumeError as {@link execInIdMap}
+ */
+export async function removeLeftovers(
+  files: readonly OpenFile[],
+  options: { readonly rootDir: string },
+): Promise<string[]> {
+  const below = files.filter(({ path }) => isBelow(path, options.rootDir));
+  const wanted = new Set(below.map(({ path, id }) => `${id} ${keyOf(path)}`));
+  const named = new Set(below.map(({ path }) => keyOf(path)));
+  const real = (await ask(['realpath', '-z', '-e', '-q', '--'], [...named])).filter((path) =>
+    named.has(path),
+  );
+  const describe = 'find "$@" -maxdepth 0 -type f -printf "%D:%i\\0%p\\0"; exit 0';
+  const found = await ask(['sh', '-c', describe, 'sh'], real);
+  const paths = found.filter((path, at) => at % 2 === 1 && wanted.has(`${found[at - 1]} ${path}`));
+  await ask(['rm', '-f', '--'], paths);
+  return paths.map((path) => bytesOf(path).toString('utf8').slice(options.rootDir.length)).sort();
+}
+
+/** Runs a program in the id map with NUL-separated arguments from standard input, which carries any bytes. */
+async function ask(argv: readonly string[], paths: readonly string[]): Promise<string[]> {
+  if (paths.length === 0) return [];
+  const input = Buffer.concat(paths.map((path) => Buffer.concat([bytesOf(path), Buffer.from('\0')])));
+  // 123: the program failed for some of them, as realpath does for a path that is gone.
+  const okStatuses = argv[0] === 'realpath' ? [123] : [];
+  const { stdout } = await execInIdMap(['xargs', '-0', '--', ...argv], { input, okStatuses });
+  return splitAtNul(stdout).map(keyOf);
+}
+
+/** Paths as strings of bytes, so that they can be keys of a map. */
+const keyOf = (path: Buffer): string => path.toString('latin1');
+const bytesOf = (key: string): Buffer => Buffer.from(key, 'latin1');

@@ -1,0 +1,109 @@
+import { rmdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import fse from 'fs-extra';
+import { isProjectHash } from '../digest.js';
+import { RbmResumeError, systemErrorCode } from '../errors.js';
+import { removeTree } from '../rootfs/move-tree.js';
+import { listLive, namesIn, type LiveEntry } from '../store/live.js';
+import { withStoreLock } from '../store/lock.js';
+import { keptPathsIn, storePaths, type StorePaths } from '../store/paths.js';
+import { readKeptRecord } from '../store/record.js';
+import { listProcesses } from './processes.js';
+
+/** Something that nobody uses any more. */
+export interface Leftover {
+  readonly what: 'killed-build' | 'set-aside' | 'failed' | 'unfinished-parking';
+  readonly path: string;
+  readonly project: string | null;
+}
+
+/** What runs that were killed left behind, what was set aside, and failed builds kept for a look. Nothing is changed. */
+export async function findLeftovers(store: string): Promise<Leftover[]> {
+  const paths = storePaths(store);
+  const killed = (await listLive(paths)).filter(({ isOwnerAlive }) => !isOwnerAlive);
+  const namedIn = async (what: Leftover['what'], root: string): Promise<Leftover[]> =>
+    (await namesIn(root)).map((name) => ({ what, path: join(root, name), project: null }));
+  return [
+    ...killed.map((entry) => ({
+      what: 'killed-build' as const,
+      path: entry.record?.container ?? entry.paths.dir,
+      project: entry.record?.project ?? null,
+    })),
+    ...(await namedIn('set-aside', paths.setAsideRoot)),
+    ...(await namedIn('failed', paths.failedRoot)),
+    ...(await findUnfinished(paths)),
+  ];
+}
+
+/** A tree that was moved aside by a process that died before it wrote the record. */
+async function findUnfinished(paths: StorePaths): Promise<Leftover[]> {
+  const found: Leftover[] = [];
+  for (const name of await namesIn(paths.parkedRoot)) {
+    const kept = keptPathsIn(join(paths.parkedRoot, name));
+    const isWhole =
+      isProjectHash(name) &&
+      (await fse.pathExists(kept.rootfs)) &&
+      (await readKeptRecord(kept.record).catch(() => null)) !== null;
+    if (!isWhole) found.push({ what: 'unfinished-parking', path: kept.dir, project: null });
+  }
+  return found;
+}
+
+/**
+ * Removes what {@link findLeftovers} finds, inside the id map, and returns it. Processes that still run in the
+ * container of a killed rbm are killed first: nobody waits for what they make.
+ * @throws RbmResumeError `STILL_ALIVE` when one of them can't be killed
+ */
+export async function pruneLeftovers(store: string): Promise<Leftover[]> {
+  const paths = storePaths(store);
+  const found = await withStoreLock(paths, async () => {
+    const leftovers = await findLeftovers(store);
+    for (const { what, path } of leftovers) if (what !== 'killed-build') await removeTree(path);
+    return leftovers;
+  });
+  for (const entry of await listLive(paths)) if (!entry.isOwnerAlive) await removeKilledBuild(entry);
+  return found;
+}
+
+async function removeKilledBuild({ record, paths }: LiveEntry): Promise<void> {
+  if (record !== null) {
+    await killAllIn(record.container);
+    await removeTree(record.container);
+    await removeEmptyParents(record.container);
+  }
+  await fse.remove(paths.dir);
+}
+
+async function killAllIn(container: string): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const alive = listProcesses(container);
+    if (alive.length === 0) return;
+    for (const { pid } of alive) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch (error) {
+        if (systemErrorCode(error) !== 'ESRCH') throw error;
+      }
+    }
+    await sleep(50);
+  }
+  throw new RbmResumeError('STILL_ALIVE', `processes in ${container} can't be killed`, {
+    hint: 'Look at them with `ps -o pid,stat,wchan,args`.',
+  });
+}
+
+/** rbm's own temporary folder stays when rbm is killed: `TMP/rbm-XXXXXX/rbm-containers/ID`. */
+async function removeEmptyParents(container: string): Promise<void> {
+  const containers = dirname(container);
+  const temporary = dirname(containers);
+  if (basename(containers) !== 'rbm-containers' || !/^rbm-\w{6}$/.test(basename(temporary))) return;
+  try {
+    await rmdir(containers);
+  } catch (error) {
+    // Another container of the same killed rbm lies there; the last one to go takes the folder along.
+    if (['ENOTEMPTY', 'ENOENT'].includes(systemErrorCode(error) ?? '')) return;
+    throw error;
+  }
+  await fse.remove(temporary);
+}

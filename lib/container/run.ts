@@ -1,0 +1,218 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import fse from 'fs-extra';
+import { EXIT, messageOf, RbmResumeError, systemErrorCode } from '../errors.js';
+import { listLive } from '../store/live.js';
+import { storePaths } from '../store/paths.js';
+import { traceTo } from '../trace.js';
+import { DEFAULT_GRACE_MS, interruptContainer, type InterruptResult } from './interrupt.js';
+import { RunDirectory, type RunEvent } from './run-directory.js';
+
+const trace = traceTo('run');
+
+/** A cancelled CI job is killed 7.5 s after its first signal (GitHub Actions), so scripts get this much of it. */
+export const CANCEL_GRACE_MS = 4_000;
+
+/** After how long a container whose script could not be stopped is tried again. */
+const RETRY_MS = 500;
+
+export interface RunOptions {
+  /** The whole rbm command, such as `['./rbm/rbm', 'build', 'clang']`. */
+  readonly argv: readonly [string, ...string[]];
+  /** When to interrupt. @default never */
+  readonly deadline?: Date;
+  /** How long scripts may take to end once they are interrupted, in milliseconds. @default 60,000 */
+  readonly graceMs?: number;
+  readonly cwd?: string;
+  /** @default this process' environment */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Where rbm's standard output goes: on to this process' own, or to its standard error. @default 'stdout' */
+  readonly outputTo?: 'stdout' | 'stderr';
+  /** Cancels the run: scripts get {@link CANCEL_GRACE_MS}. */
+  readonly signal?: AbortSignal;
+  /** Called when something happens that a person waits for. */
+  readonly onProgress?: (progress: RunProgress) => void;
+}
+
+export type RunProgress =
+  | { readonly what: 'interrupting'; readonly why: 'deadline' | 'cancelled' }
+  | { readonly what: 'interrupted'; readonly result: InterruptResult }
+  | { readonly what: 'trouble'; readonly message: string }
+  | { readonly what: 'stopping-rbm' };
+
+export interface RunResult {
+  readonly outcome: 'finished' | 'interrupted-and-kept' | 'interrupted-nothing-kept' | 'failed';
+  /** What the command ends with; see `EXIT`. */
+  readonly exitStatus: number;
+  readonly rbmStatus: number | null;
+  readonly rbmSignal: NodeJS.Signals | null;
+  readonly interruptedBy: 'deadline' | 'cancelled' | null;
+  readonly containers: readonly RunEvent[];
+}
+
+/**
+ * Runs rbm, interrupts it at the deadline, and waits until what is worth it is kept.
+ *
+ * rbm gets a session of its own: a Ctrl-C in the terminal reaches this process alone, which then stops the build the
+ * right way. SIGINT and SIGTERM have their default meaning again below it, whatever this process was started with.
+ * @throws RbmResumeError `COMMAND_NOT_FOUND`
+ */
+export async function runBuild(options: RunOptions): Promise<RunResult> {
+  const directory = await RunDirectory.make();
+  try {
+    const child = await start(options, directory);
+    const ended = new Promise<{ status: number | null; signal: NodeJS.Signals | null }>((resolve) => {
+      child.on('close', (status, signal) => resolve({ status, signal }));
+    });
+    const interruptedBy = await waitForEndOrInterrupt(options, { child, directory, ended });
+    const { status, signal } = await ended;
+    const containers = await directory.readEvents();
+    trace('rbm ended with %o, containers: %o', { status, signal }, containers);
+    return {
+      ...judge({ status, signal, interruptedBy, containers }),
+      rbmSignal: signal,
+      interruptedBy,
+      containers,
+    };
+  } finally {
+    await directory.remove();
+  }
+}
+
+function start(options: RunOptions, directory: RunDirectory): Promise<ChildProcess> {
+  const [program, ...args] = options.argv;
+  const child = spawn(program, args, {
+    cwd: options.cwd ?? process.cwd(),
+    detached: true,
+    stdio: ['ignore', options.outputTo === 'stderr' ? 2 : 'inherit', 'inherit'],
+    env: { ...(options.env ?? process.env), RBM_NO_DEBUG: '1', [RunDirectory.variable]: directory.path },
+  });
+  return new Promise((resolve, reject) => {
+    child.once('spawn', () => resolve(child));
+    child.once('error', (cause) => {
+      const code = systemErrorCode(cause) === 'ENOENT' ? 'COMMAND_NOT_FOUND' : 'COMMAND_FAILED';
+      reject(new RbmResumeError(code, `cannot start ${program}: ${cause.message}`, { cause }));
+    });
+  });
+}
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly directory: RunDirectory;
+  readonly ended: Promise<unknown>;
+}
+
+async function waitForEndOrInterrupt(options: RunOptions, run: Running): Promise<RunResult['interruptedBy']> {
+  const over = new AbortController();
+  const why = await Promise.race([
+    run.ended.then(() => null),
+    untilTime(options.deadline, over.signal).then(() => 'deadline' as const),
+    untilAborted(options.signal, over.signal).then(() => 'cancelled' as const),
+  ]);
+  over.abort();
+  if (why === null) return null;
+  options.onProgress?.({ what: 'interrupting', why });
+  const graceMs = options.graceMs ?? DEFAULT_GRACE_MS;
+  await stopRun(options, run, why === 'cancelled' ? Math.min(graceMs, CANCEL_GRACE_MS) : graceMs);
+  return why;
+}
+
+/** Interrupts every container of the run, one after the other as they come, until rbm has ended. */
+async function stopRun(options: RunOptions, run: Running, graceMs: number): Promise<void> {
+  await run.directory.askForInterrupt();
+  const isOver = { value: false };
+  const ended = run.ended.then(() => {
+    isOver.value = true;
+  });
+  const triedAt = new Map<string, number>();
+  const hostPatienceMs = Math.min(5_000, graceMs / 4);
+  let idleSince = Date.now();
+  let hostSignals: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGKILL'];
+  while (!isOver.value) {
+    const containers = await run.directory.containerStores();
+    if (containers.length > 0) idleSince = Date.now();
+    for (const { id, store } of containers) {
+      const paths = storePaths(store);
+      const entry = (await listLive(paths)).find((live) => live.id === id);
+      // Without a record it is still being made, and no script will be started in it. One that could not be stopped,
+      // for whatever reason, is tried again: past its deadline a build would lose everything.
+      if (!entry?.record || (await fse.pathExists(entry.paths.stopped))) continue;
+      const isFirst = !triedAt.has(id);
+      if (!isFirst && (entry.running === null || Date.now() - (triedAt.get(id) ?? 0) < RETRY_MS)) continue;
+      try {
+        const result = await interruptContainer({ ...entry, record: entry.record }, { graceMs });
+        if (isFirst || result.how === 'stopped') options.onProgress?.({ what: 'interrupted', result });
+      } catch (error) {
+        options.onProgress?.({ what: 'trouble', message: messageOf(error) });
+      }
+      triedAt.set(id, Date.now());
+    }
+    // No container at all: rbm works on the host itself (a clone, a download), where nothing is to be kept.
+    const [signal, ...later] = hostSignals;
+    if (signal !== undefined && Date.now() - idleSince > hostPatienceMs) {
+      options.onProgress?.({ what: 'stopping-rbm' });
+      signalGroup(run.child, signal);
+      [hostSignals, idleSince] = [later, Date.now()];
+    }
+    await Promise.race([ended, sleep(50)]);
+  }
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ESRCH') throw error;
+  }
+}
+
+/** Longer waits than 24.8 days overflow Node's timers, so they are taken in pieces. */
+async function untilTime(time: Date | undefined, over: AbortSignal): Promise<void> {
+  if (time === undefined) return never();
+  try {
+    for (let left = time.getTime() - Date.now(); left > 0; left = time.getTime() - Date.now()) {
+      await sleep(Math.min(left, 2 ** 30), undefined, { signal: over });
+    }
+  } catch {
+    return never();
+  }
+}
+
+function untilAborted(signal: AbortSignal | undefined, over: AbortSignal): Promise<void> {
+  if (signal === undefined) return never();
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true, signal: over });
+  });
+}
+
+const never = (): Promise<never> => new Promise(() => {});
+
+function judge(end: {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly interruptedBy: RunResult['interruptedBy'];
+  readonly containers: readonly RunEvent[];
+}): Pick<RunResult, 'outcome' | 'exitStatus' | 'rbmStatus'> {
+  const { status, containers } = end;
+  const rbmStatus = status;
+  if (status === 0) return { outcome: 'finished', exitStatus: EXIT.finished, rbmStatus };
+  const isInterrupted = ({ outcome }: RunEvent) =>
+    outcome === 'interrupted' || outcome === 'interrupted-early';
+  const asked = end.interruptedBy !== null || containers.some(isInterrupted);
+  if (asked && containers.some(({ kept }) => kept)) {
+    return { outcome: 'interrupted-and-kept', exitStatus: EXIT.interruptedAndKept, rbmStatus };
+  }
+  const hasFailed = containers.some(({ outcome }) => outcome === 'failed' || outcome === 'get-failed');
+  if (asked && !hasFailed) {
+    return { outcome: 'interrupted-nothing-kept', exitStatus: EXIT.interruptedNothingKept, rbmStatus };
+  }
+  return { outcome: 'failed', exitStatus: statusOfFailure(status), rbmStatus };
+}
+
+/** rbm's own status, unless it would be taken for one of ours that means "interrupted". */
+function statusOfFailure(status: number | null): number {
+  const isOurs = status === EXIT.interruptedAndKept || status === EXIT.interruptedNothingKept;
+  return status === null || isOurs ? 1 : status;
+}

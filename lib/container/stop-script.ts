@@ -1,0 +1,105 @@
+import { realpathSync } from 'node:fs';
+import { RbmResumeError } from '../errors.js';
+import { traceTo } from '../trace.js';
+import { findRunner } from './processes.js';
+import { ScriptStop, type KilledProcess } from './script-stop.js';
+import { ScriptTree, SYSTEM_CLOCK, type Clock, type SendSignal } from './script-tree.js';
+import type { Stage } from './stopping-signal.js';
+
+export type { KilledProcess } from './script-stop.js';
+
+const trace = traceTo('interrupt');
+
+export interface StopOptions {
+  /** The container's directory. */
+  readonly rootDir: string;
+  /** The pid of the process that waits for the script and records its end, as it sees it itself. */
+  readonly runnerNsPid: number;
+  /**
+   * How long the script's processes may take, in milliseconds. SIGTERM follows after three fifths of it, SIGKILL at
+   * its end; those that had to wait for a killed one get up to a second more.
+   */
+  readonly graceMs: number;
+  /** @default the system's */
+  readonly clock?: Clock;
+  /** @default `process.kill` */
+  readonly sendSignal?: SendSignal;
+}
+
+export interface StopReport {
+  /** Whether any process of the script lived. If not, nothing was stopped, and the script ended by itself. */
+  readonly wasRunning: boolean;
+  /** How many processes of the script there were. */
+  readonly processes: number;
+  /** How far the clock drove it. SIGTERM for an ignored SIGINT, and SIGKILL for stopped shells, do not count. */
+  readonly escalation: Stage;
+  /** Those that had to be killed: not the script's shells, which are always killed where they stand. */
+  readonly killed: readonly KilledProcess[];
+  /** Half-written files that were removed, as paths inside the container, sorted. */
+  readonly removedFiles: readonly string[];
+  readonly durationMs: number;
+}
+
+/** How long the first freeze may take; a storm of forks ends sooner. */
+const FREEZE_MS = 5_000;
+
+/**
+ * Ends the script that is running in a container, so that what it leaves behind can be built on: no line of a shell
+ * script runs any more, programs end from the leaves of the tree up and by SIGINT where they can, readers of a pipe
+ * outlive its writers, and files that a killed program was writing are removed. When it returns, no process of the
+ * script is alive; what is above the script was never signalled.
+ *
+ * Everything is frozen (SIGSTOP) first. The script itself dies last if it is a shell, when the files are gone already
+ * that have to go; a script in another language, or one that has replaced itself by a program, ends by SIGINT in its
+ * turn, after its descendants but maybe before their orphans. SIGKILL sent to this process on the way leaves the script
+ * frozen; any error makes sure that it does not.
+ *
+ * Not seen: what a program wrote through a shared mapping after it closed the file, and order between programs that talk
+ * through sockets or terminals.
+ * @throws RbmResumeError `NO_SUCH_CONTAINER`; `STILL_ALIVE` when a process outlives SIGKILL, all others being dead;
+ *   `COMMAND_NOT_FOUND` and `COMMAND_FAILED` when descriptors cannot be read (the script then runs on, if nothing of it
+ *   was signalled yet) or a file not removed (the script is dead then)
+ */
+export async function stopScript(options: StopOptions): Promise<StopReport> {
+  const clock = options.clock ?? SYSTEM_CLOCK;
+  const start = clock.now();
+  const runner = findRunner(options.rootDir, options.runnerNsPid);
+  if (runner === null) return nothingRan(0);
+  const rootDir = realpathSync(options.rootDir);
+  const sendSignal = options.sendSignal ?? ((pid, signal) => process.kill(pid, signal));
+  const tree = new ScriptTree({ rootDir, runner, clock, sendSignal });
+  try {
+    await tree.freeze(FREEZE_MS);
+  } catch (error) {
+    tree.thaw();
+    throw error;
+  }
+  if (tree.members.living.length === 0) return nothingRan(clock.now() - start);
+  trace('%s: %d processes are frozen', rootDir, tree.members.living.length);
+  const stop = new ScriptStop({ tree, clock, rootDir, runnerPid: runner.pid, graceMs: options.graceMs });
+  const { alive, ...outcome } = await stop.run();
+  const report = {
+    wasRunning: true,
+    processes: tree.members.all.length,
+    ...outcome,
+    durationMs: clock.now() - start,
+  };
+  trace('%s: %o', rootDir, report);
+  if (alive.length === 0) return report;
+  throw new RbmResumeError('STILL_ALIVE', `not even SIGKILL ended ${describe(alive)}`, {
+    hint: 'A process that sleeps in the kernel dies when its disk or network answers; try again then.',
+    fields: { pids: alive.map(({ pid }) => pid).join(' '), dir: rootDir },
+  });
+}
+
+const nothingRan = (durationMs: number): StopReport => ({
+  wasRunning: false,
+  processes: 0,
+  escalation: 'SIGINT',
+  killed: [],
+  removedFiles: [],
+  durationMs,
+});
+
+const describe = (alive: readonly KilledProcess[]): string =>
+  alive.map(({ pid, command }) => `${pid} (${command})`).join(', ');

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RbmResumeError } from '../../lib/errors.js';
+import { ancestorsOf, hasSignal, isAlive, isStopped } from '../../lib/container/process-status.js';
+import { findRunner, listProcesses } from '../../lib/container/processes.js';
+import { tinyContainer } from './tiny-container.js';
+
+const hasThreads = spawnSync('perl', ['-Mthreads', '-e', '1']).status === 0;
+
+describe('listing the processes of a container', { concurrency: 4 }, () => {
+  it('finds the runner by the pid that it gives itself, and what is below it', async (t) => {
+    const script = `trap '' INT\nsleep 1000 &\necho 1 >ready\nwait\n`;
+    const container = await tinyContainer(t, { script });
+    await container.waitFor('ready');
+    await sleep(100);
+    const runner = findRunner(container.dir, container.runnerNsPid);
+    assert.ok(runner);
+    assert.deepEqual(runner.command, ['/bin/sh', '/rbm/cmd']);
+    assert.deepEqual(runner.namespacePids, [runner.pid, container.runnerNsPid]);
+    const processes = listProcesses(container.dir);
+    assert.deepEqual(
+      processes.map(({ pid, command }) => ({ pid, command: command.join(' ') })),
+      container.alive(),
+    );
+    const build = processes.find(({ parentPid }) => parentPid === runner.pid);
+    const job = processes.find(({ parentPid }) => parentPid === build?.pid);
+    assert.ok(build && job);
+    assert.match(build.executable ?? '', /^\/.*\/bash$/);
+    assert.ok(build.executable?.startsWith(`${container.dir}/`));
+    assert.equal(hasSignal(build.ignored, 'SIGINT'), true);
+    assert.equal(hasSignal(build.ignored, 'SIGTERM'), false);
+    assert.deepEqual(ancestorsOf(job.pid).slice(0, 2), [build.pid, runner.pid]);
+    assert.ok(isAlive(job) && !isStopped(job));
+  });
+
+  it('takes a stopped process for stopped and a zombie for dead', async (t) => {
+    const container = await tinyContainer(t, {
+      script: `#!/usr/bin/perl\n$pid = fork // die; exit 0 if !$pid; sleep 1; open F, ">", "ready"; print F "$pid\\n"; close F; sleep 1000\n`,
+    });
+    await container.waitFor('ready');
+    const runner = findRunner(container.dir, container.runnerNsPid);
+    const [build, other] = listProcesses(container.dir).filter(({ parentPid }) => parentPid === runner?.pid);
+    assert.ok(build && !other);
+    assert.deepEqual(
+      listProcesses(container.dir).filter(({ parentPid }) => parentPid === build.pid),
+      [],
+      'its dead child is not listed',
+    );
+    process.kill(build.pid, 'SIGSTOP');
+    await sleep(100);
+    const stopped = listProcesses(container.dir).find(({ pid }) => pid === build.pid);
+    assert.ok(stopped && isStopped(stopped) && isAlive(stopped));
+    process.kill(build.pid, 'SIGKILL');
+    await container.ended;
+    assert.equal(isAlive(stopped), false);
+    assert.equal(findRunner(container.dir, container.runnerNsPid), null);
+  });
+
+  it(
+    'lists a process whose first thread has ended',
+    { skip: !hasThreads && 'no perl threads' },
+    async (t) => {
+      const container = await tinyContainer(t, {
+        script: `#!/usr/bin/perl
+use threads;
+require "syscall.ph";
+threads->create(sub { open F, ">", "ready"; print F "1\\n"; close F; sleep 1 while 1 })->detach;
+syscall(&SYS_exit, 0);
+`,
+      });
+      await container.waitFor('ready');
+      await sleep(200);
+      const runner = findRunner(container.dir, container.runnerNsPid);
+      const build = listProcesses(container.dir).find(({ parentPid }) => parentPid === runner?.pid);
+      assert.ok(build, 'the process lives on');
+      assert.match(build.procDir, /\/task\//);
+      assert.match(build.executable ?? '', /perl/);
+      assert.notEqual(build.state, 'Z');
+    },
+  );
+
+  it('does not list what only has its working directory in the container', async (t) => {
+    const container = await tinyContainer(t, { script: 'echo 1 >ready; sleep 1000\n' });
+    await container.waitFor('ready');
+    const outside = spawn('sleep', ['1000'], { cwd: container.path('work'), stdio: 'ignore' });
+    t.after(() => outside.kill('SIGKILL'));
+    assert.ok(!listProcesses(container.dir).some(({ pid }) => pid === outside.pid));
+  });
+
+  it('does not take a directory for another one whose name starts with its name', async (t) => {
+    const container = await tinyContainer(t, { script: 'echo 1 >ready; sleep 1000\n' });
+    await container.waitFor('ready');
+    const shorter = container.dir.slice(0, -1);
+    await mkdir(shorter);
+    assert.deepEqual(listProcesses(shorter), []);
+  });
+
+  it('refuses the root of the host, and a directory that is not there', async (t) => {
+    const dir = await mkdtemp(join(tmpdir(), 'no-container-'));
+    t.after(() => rm(dir, { recursive: true }));
+    const isNoContainer = (error: unknown) =>
+      error instanceof RbmResumeError && error.code === 'NO_SUCH_CONTAINER';
+    assert.throws(() => listProcesses('/'), isNoContainer);
+    assert.throws(() => findRunner('/proc/self/root', 1), isNoContainer);
+    assert.throws(() => listProcesses(join(dir, 'gone')), isNoContainer);
+    assert.deepEqual(listProcesses(dir), []);
+  });
+});

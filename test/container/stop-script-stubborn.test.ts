@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { describe, it } from 'node:test';
+import { RbmResumeError } from '../../lib/errors.js';
+import { stopScript, type StopOptions, type StopReport } from '../../lib/container/stop-script.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { tinyContainer, type TinyContainer } from './tiny-container.js';
+
+const stop = (
+  { dir, runnerNsPid }: TinyContainer,
+  options: Pick<StopOptions, 'graceMs'> & Partial<StopOptions>,
+): Promise<StopReport> => stopScript({ rootDir: dir, runnerNsPid, ...options });
+
+const READY = `open F, ">", "ready"; print F "1\\n"; close F`;
+const DEAF = `$SIG{INT} = $SIG{TERM} = "IGNORE"`;
+/** Writes to the file that it is given, and never ends. */
+const DEAF_WRITER = `${DEAF}; open O, ">", shift; syswrite O, "part"; ${READY}; sleep 1 while 1`;
+
+describe('stopping what does not want to end', { concurrency: 4 }, () => {
+  it('sends SIGTERM to what SIGINT does not end', async (t) => {
+    const container = await tinyContainer(t, {
+      script: `perl -e '$SIG{INT} = sub { }; ${READY}; sleep 1 while 1'\necho 1 >next\n`,
+    });
+    await container.waitFor('ready');
+    const report = await stop(container, { graceMs: 1_000 });
+    assert.deepEqual([report.escalation, report.killed], ['SIGTERM', []]);
+    assert.ok(report.durationMs >= 550, `${report.durationMs}`);
+  });
+
+  it('kills what hears neither, and removes what it was writing, and only that', async (t) => {
+    const script = `echo whole >whole; exec 3<whole\nsh -c 'exec perl writer half & exec perl writer /tmp/other'\n`;
+    const container = await tinyContainer(t, { script, files: { writer: DEAF_WRITER } });
+    await container.waitFor('ready');
+    const report = await stop(container, { graceMs: 1_000 });
+    assert.equal(report.escalation, 'SIGKILL');
+    assert.deepEqual(report.killed.map(({ command }) => command).sort(), [
+      'perl writer /tmp/other',
+      'perl writer half',
+    ]);
+    assert.deepEqual(report.removedFiles, ['/tmp/other', '/work/half']);
+    assert.deepEqual((await container.end()).left, ['build', 'ready', 'whole', 'writer']);
+  });
+
+  it('lets make end properly after its child was killed', async (t) => {
+    const container = await tinyContainer(t, {
+      script: `make 2>&1 | tee log\necho 1 >next\n`,
+      files: { writer: DEAF_WRITER, Makefile: `out:\n\tperl writer out; echo rest >>out\n` },
+    });
+    await container.waitFor('ready');
+    const report = await stop(container, { graceMs: 1_000 });
+    assert.deepEqual(
+      report.killed.map(({ command }) => command),
+      ['perl writer out'],
+    );
+    assert.deepEqual((await container.end()).left, ['Makefile', 'build', 'log', 'ready', 'writer']);
+    assert.match((await container.read('log')) ?? '', /\*\*\*/);
+  });
+
+  it('removes what the dead children of a killed program were writing', async (t) => {
+    const child = `open O, ">", "target"; syswrite O, "part"; ${READY}; sleep 1000`;
+    const container = await tinyContainer(t, {
+      script: `perl maker\n`,
+      files: {
+        child,
+        maker: `${DEAF}; if (!fork) { $SIG{INT} = "DEFAULT"; exec "perl", "child" } sleep 1 while 1`,
+      },
+    });
+    await container.waitFor('ready');
+    const report = await stop(container, { graceMs: 1_000 });
+    assert.deepEqual(
+      report.killed.map(({ command }) => command),
+      ['perl maker'],
+    );
+    assert.deepEqual(report.removedFiles, ['/work/target']);
+  });
+
+  it('ends what comes up meanwhile, and runs no line of a new shell', async (t) => {
+    const handler = `system("sh -c 'sleep 1; echo 1 >next' & setsid sleep 1000 &"); exec "sleep", "1001"`;
+    const container = await tinyContainer(t, {
+      script: `perl -e '$SIG{INT} = sub { ${handler.replaceAll("'", "'\\''")} }; ${READY}; sleep 1 while 1'\n`,
+    });
+    await container.waitFor('ready');
+    const report = await stop(container, { graceMs: 3_000 });
+    assert.ok(report.processes >= 4, String(report.processes));
+    assert.deepEqual(container.alive(), []);
+    await container.end();
+    assert.equal(await container.read('next'), null);
+  });
+
+  it('names what not even SIGKILL ends, after it has ended all the rest', async (t) => {
+    const container = await tinyContainer(t, {
+      script: `mkfifo linger; sleep 1000 & echo 1 >ready; sleep 1001\n`,
+    });
+    await container.waitFor('ready');
+    await sleep(100);
+    const immortal = container.alive().find(({ command }) => command === 'sleep 1000');
+    const sendSignal = (pid: number, signal: NodeJS.Signals): void => {
+      if (pid !== immortal?.pid || signal === 'SIGSTOP') process.kill(pid, signal);
+    };
+    const clock = {
+      now: () => performance.now() * 20,
+      sleep: () => new Promise((done) => setTimeout(done, 5)),
+    };
+    await assert.rejects(stop(container, { graceMs: 1_000, sendSignal, clock }), (error) => {
+      assert.ok(error instanceof RbmResumeError);
+      assert.equal(error.code, 'STILL_ALIVE');
+      assert.equal(error.fields.pids, String(immortal?.pid));
+      return true;
+    });
+    assert.equal((await container.end()).status, 137);
+  });
+
+  it('lets a script run on that it cannot freeze', async (t) => {
+    const container = await tinyContainer(t, {
+      script: `echo 1 >ready; while [ ! -e go ]; do sleep 0.05; done; echo 1 >next\n`,
+    });
+    await container.waitFor('ready');
+    let count = 0;
+    const sendSignal = (pid: number, signal: NodeJS.Signals): void => {
+      count += 1;
+      if (count === 2) throw Object.assign(new Error('not permitted'), { code: 'EPERM' });
+      process.kill(pid, signal);
+    };
+    await assert.rejects(stop(container, { graceMs: 1_000, sendSignal }), /not permitted/);
+    await writeFile(container.path('work/go'), '');
+    assert.deepEqual(await container.end(), { status: 0, left: ['build', 'go', 'next', 'ready'] });
+  });
+});

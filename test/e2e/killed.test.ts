@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { TrapWorkspace } from '../rbm/trap-workspace.js';
+import { packageDir, rbmsUnderTest } from '../rbm/workspace.js';
+
+const standIn = { name: 'the stand-in', dir: join(packageDir, 'fixtures', 'rbm') };
+const project = {
+  pre: '#!/bin/sh\ntrue',
+  build: 'echo BUILDING; sleep 0.5; echo out > "[% dest_dir %]/[% c("filename") %]"',
+  post: '#!/bin/sh\ntrue',
+};
+const STEPS = ['start', 'mktemp-1', 'mktemp-2', 'put', 'pre', 'build', 'post', 'get', 'clean', 'finish'];
+
+describe('kill -9 of rbm', () => {
+  for (const step of STEPS) {
+    it(`right before ${step}: the next run starts clean, says what it found, and prune removes that`, async () => {
+      const w = new TrapWorkspace(standIn, { killed: project });
+      try {
+        const first = await w.build('killed', { RBM_STAND_IN_KILL_AT: step }).ended;
+        assert.equal(first.signal, 'SIGKILL', first.output);
+        const left = w.containers();
+        const next = await w.build('killed').ended;
+        assert.equal(next.status, 0, next.output);
+        assert.equal(w.output('killed'), 'out\n');
+        if (left.length > 0) {
+          assert.match(next.output, /an earlier build of killed was killed/);
+          assert.ok(next.output.includes(String(left[0])), next.output);
+          const status = await w.command('status');
+          assert.match(status.output, /killed-build of killed/);
+        }
+        const pruned = await w.command('prune');
+        assert.equal(pruned.status, 0, pruned.output);
+        assert.deepEqual(w.containers(), []);
+        assert.doesNotMatch((await w.command('status')).output, /killed-build/);
+      } finally {
+        await w.remove();
+      }
+    });
+  }
+
+  for (const rbm of rbmsUnderTest()) {
+    it(`during the build script of ${rbm.name}: what goes on in the container is stopped by prune`, async () => {
+      const w = new TrapWorkspace(rbm, { killed: { build: 'echo BUILDING; sleep 1000' } });
+      try {
+        const run = w.build('killed');
+        await w.untilLogged('killed', 'BUILDING');
+        run.child.kill('SIGKILL');
+        await run.ended;
+        const [container] = w.containers();
+        assert.ok(container !== undefined && existsSync(container));
+        const { leftovers } = await w.json<{ leftovers: { what: string; path: string }[] }>('prune');
+        assert.deepEqual(
+          leftovers.map(({ what, path }) => [what, path]),
+          [['killed-build', container]],
+        );
+        assert.ok(!existsSync(container));
+      } finally {
+        await w.remove();
+      }
+    });
+  }
+});
