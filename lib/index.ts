@@ -14,6 +14,7 @@ export {
   type Kept,
   type KeptSize,
 } from './snapshot/kept.js';
+export { removeTree } from './rootfs/move-tree.js';
 export { listBuilding, type Building } from './container/building.js';
 export {
   interrupt,

@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import fse from 'fs-extra';
 import type { ProjectHash } from '../digest.js';
 import { messageOf } from '../errors.js';
-import { chargeFailedTry, forgetFailedTries, MAX_FAILED_TRIES } from '../store/ledger.js';
+import { chargeFailedTry, failedTries, forgetFailedTries, MAX_FAILED_TRIES } from '../store/ledger.js';
 import { readLines, readScriptEnds, type ScriptEnd } from '../store/live.js';
 import { withStoreLock } from '../store/lock.js';
 import { storePaths, type LivePaths, type StorePaths } from '../store/paths.js';
@@ -190,16 +191,21 @@ async function settle(
 ): Promise<void> {
   const { outcome, record, notes } = ending;
   if (outcome === 'succeeded') {
-    await withStoreLock(paths, async () => {
-      for (const dir of [paths.parked(hash).dir, `${paths.setAsideRoot}/${hash}`]) {
-        if (await fse.pathExists(dir)) await removeTree(dir);
-      }
-      await forgetFailedTries(paths, hash);
-    });
+    await dropKept(paths, hash);
   } else if (record.resumed && ['failed', 'never-ran', 'get-failed'].includes(outcome)) {
     const tries = await withStoreLock(paths, () => chargeFailedTry(paths, hash));
     notes.push(`${record.project} failed after it was resumed: failed try ${tries} of ${MAX_FAILED_TRIES}`);
   }
+}
+
+/** Nothing kept and nothing charged, as for most builds, needs no lock. */
+async function dropKept(paths: StorePaths, hash: ProjectHash): Promise<void> {
+  const dirs = [paths.parked(hash).dir, join(paths.setAsideRoot, hash)].filter((dir) => existsSync(dir));
+  if (dirs.length === 0 && (await failedTries(paths, hash)) === 0) return;
+  await withStoreLock(paths, async () => {
+    for (const dir of dirs) await removeTree(dir);
+    await forgetFailedTries(paths, hash);
+  });
 }
 
 async function removeContainer(options: ExitOptions): Promise<void> {

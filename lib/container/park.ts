@@ -83,12 +83,14 @@ export type TakeResult =
  * Makes what is parked under a hash the container at `container`. Whatever is wrong with it, it is set aside and the
  * reason returned, so the build can start clean.
  */
-export function takeBack(
+export async function takeBack(
   paths: StorePaths,
   hash: ProjectHash,
   to: { readonly container: string; readonly live: LivePaths },
 ): Promise<TakeResult> {
   const kept = paths.parked(hash);
+  // Most builds were never interrupted: they don't wait for the lock.
+  if (!(await fse.pathExists(kept.dir))) return { how: 'nothing-kept' };
   return withStoreLock(paths, async () => {
     if (!(await fse.pathExists(kept.dir))) return { how: 'nothing-kept' };
     try {
