@@ -28,29 +28,44 @@ if (process.env.IMAGE !== undefined) {
   }
 }
 
-async function build(workspace: TrapWorkspace): Promise<number> {
-  rmSync(join(workspace.dir, 'out'), { recursive: true, force: true });
-  const start = process.hrtime.bigint();
-  const { status, output } = await workspace.build('bench').ended;
-  if (status !== 0) throw new Error(output);
-  return Number(process.hrtime.bigint() - start) / 1e9;
+interface Cost {
+  readonly wall: number;
+  /** User and system time of all processes, which a busy machine disturbs less. */
+  readonly cpu: number;
 }
 
-const times = { without: [] as number[], with: [] as number[] };
+async function build(workspace: TrapWorkspace): Promise<Cost> {
+  rmSync(join(workspace.dir, 'out'), { recursive: true, force: true });
+  const script = 'TIMEFORMAT="cost %R %U %S"; time "$@"';
+  const argv = ['bash', '-c', script, 'bash', workspace.rbmProgram, 'build', 'bench'] as const;
+  const { status, output } = await workspace.start(argv, { RBM_NO_DEBUG: '1' }).ended;
+  const [, wall, user, system] = /^cost (\S+) (\S+) (\S+)$/m.exec(output) ?? [];
+  if (status !== 0) throw new Error(output);
+  return { wall: Number(wall), cpu: Number(user) + Number(system) };
+}
+
+const times = { without: [] as Cost[], with: [] as Cost[] };
 for (const which of ['without', 'with'] as const) await build(workspaces[which]);
 for (let run = 0; run < runs; run += 1) {
   for (const which of ['without', 'with'] as const) times[which].push(await build(workspaces[which]));
 }
 const median = (values: readonly number[]) =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
-const [without, withShim] = [median(times.without), median(times.with)];
-const differences = times.with.map((value, index) => value - (times.without[index] ?? NaN));
-const table = new Table({ head: ['', `seconds (median of ${runs})`], style: { head: [], border: [] } });
+const row = (what: string, value: (cost: Cost) => number) => {
+  const [without, withShim] = [times.without.map(value), times.with.map(value)];
+  const differences = withShim.map((seconds, index) => seconds - (without[index] ?? NaN));
+  return [
+    what,
+    ...[median(without), median(withShim), median(differences)].map((seconds) => seconds.toFixed(3)),
+  ];
+};
+const table = new Table({
+  head: [`median of ${runs}`, 'without the shim', 'with it', 'difference pair by pair'],
+  style: { head: [], border: [] },
+});
 table.push(
-  ['without the shim', without.toFixed(3)],
-  ['with the shim', withShim.toFixed(3)],
-  ['difference of the medians', (withShim - without).toFixed(3)],
-  ['median of the differences, pair by pair', median(differences).toFixed(3)],
+  row('seconds', ({ wall }) => wall),
+  row('CPU seconds', ({ cpu }) => cpu),
 );
 process.stdout.write(`${rbm.name}\n${table.toString()}\n`);
 for (const workspace of Object.values(workspaces)) await workspace.remove();

@@ -44,7 +44,7 @@ const description = (entries: number): string =>
     container_image: [],
     input_files: [],
     scripts: { build: 'true' },
-    container: { user: null, disable_network: true, remote_start: '', remote_mktemp: null },
+    container: { user: null, offline: [], templates: {}, remote_mktemp: null },
   });
 
 function makeTree(dir: string, entries: number): void {

@@ -24,9 +24,10 @@ const descriptionSchema = v.strictObject({
   scripts: v.record(v.string(), v.string()),
   container: v.strictObject({
     user: v.nullable(v.string()),
-    disable_network: v.boolean(),
-    /** SHA-256 of the template that starts the container, before it is rendered. */
-    remote_start: v.string(),
+    /** The scripts that run without a network. */
+    offline: v.array(v.string()),
+    /** SHA-256 of the templates that start, fill and use the container, before they are rendered. */
+    templates: v.record(v.string(), v.string()),
     remote_mktemp: v.nullable(v.string()),
   }),
 });
@@ -44,6 +45,9 @@ export function parseBuildDescription(json: string): BuildDescription {
     value = JSON.parse(json);
   } catch (cause) {
     throw badDescription('it is not JSON', cause);
+  }
+  if (typeof value === 'object' && value !== null && 'trouble' in value) {
+    throw badDescription(String(value.trouble).trim(), undefined);
   }
   return checkDescription(value);
 }
@@ -77,7 +81,7 @@ function canonicalJson(value: unknown): string {
 }
 
 const badDescription = (what: string, cause: unknown): RbmResumeError =>
-  new RbmResumeError('BAD_DESCRIPTION', `this does not describe a build: ${what}`, {
+  new RbmResumeError('BAD_DESCRIPTION', `no description of the build: ${what}`, {
     hint: 'docs/hooks.md gives its shape; the Perl shim of the same release makes it.',
     cause,
   });

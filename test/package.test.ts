@@ -68,10 +68,18 @@ describe('the command', () => {
     assert.deepEqual((JSON.parse(stdout) as { outcome: string }).outcome, 'failed');
   });
 
-  it('stops a rbm that works on the host at the deadline, and says that nothing is kept', () => {
-    const { status, stderr } = command('run', '--deadline', '500ms', '--grace', '1s', '--', 'sleep', '1000');
-    assert.equal(status, 76, stderr);
+  it('lets a rbm that works on the host finish what it is making there', () => {
+    const { status, stderr } = command('run', '--deadline', '300ms', '--grace', '1s', '--', 'sleep', '2');
+    assert.equal(status, 0, stderr);
     assert.match(stderr, /the deadline has come/);
+    assert.match(stderr, /rbm works on the host/);
+  });
+
+  it('stops it all the same at the second signal', () => {
+    const script =
+      'node dist/cli/main.js run -- sleep 1000 & sleep 1; kill -INT $!; sleep 1; kill -INT $!; wait $!';
+    const { status } = spawnSync('bash', ['-mc', script], { cwd: packageDir });
+    assert.equal(status, 76);
   });
 
   it('has nothing to say of an empty store', () => {

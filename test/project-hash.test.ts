@@ -74,7 +74,7 @@ describe('projectHash', () => {
     container_image: ['container-image_x.tar'],
     input_files: [],
     scripts: { build: 'true' },
-    container: { user: 'rbm', disable_network: true, remote_start: '', remote_mktemp: null },
+    container: { user: 'rbm', offline: ['build'], templates: { remote_start: '' }, remote_mktemp: null },
   };
 
   it('does not depend on the order in which keys are given', () => {
@@ -95,8 +95,8 @@ describe('projectHash', () => {
       { input_files: ['a:1'] },
       { scripts: { build: 'true', post: 'true' } },
       { container: { ...description.container, user: null } },
-      { container: { ...description.container, disable_network: false } },
-      { container: { ...description.container, remote_start: '1' } },
+      { container: { ...description.container, offline: [] } },
+      { container: { ...description.container, templates: { remote_start: '1' } } },
       { container: { ...description.container, remote_mktemp: 'mktemp' } },
     ];
     const hashes = changes.map((change) => projectHash({ ...description, ...change }));
@@ -117,5 +117,9 @@ describe('projectHash', () => {
       );
     }
     assert.throws(() => parseBuildDescription('{'), { code: 'BAD_DESCRIPTION' });
+    assert.throws(
+      () => parseBuildDescription('{"trouble":"no commit"}'),
+      /no description of the build: no commit/,
+    );
   });
 });

@@ -32,6 +32,7 @@ export const main = (): Promise<void> =>
       ownerPid: Number(env.RBM_RESUME_OWNER ?? process.ppid),
       project: values.project ?? env.RBM_RESUME_PROJECT ?? 'the build',
       workspace: env.RBM_RESUME_WORKSPACE ?? null,
+      inputsDir: env.RBM_RESUME_INPUTS ?? null,
       keepFailed: env.RBM_RESUME_KEEP_FAILED === '1',
       run: currentRun(),
     });

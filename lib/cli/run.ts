@@ -36,8 +36,8 @@ export function registerRun(program: Command): void {
 
 async function runUnderSignals(argv: [string, ...string[]], flags: RunFlags): Promise<RunResult> {
   const deadline = deadlineOf(flags, new Date());
-  const cancel = new AbortController();
-  const onSignal = () => cancel.abort();
+  const [cancel, kill] = [new AbortController(), new AbortController()];
+  const onSignal = () => (cancel.signal.aborted ? kill.abort() : cancel.abort());
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   signals.forEach((signal) => process.on(signal, onSignal));
   try {
@@ -47,6 +47,7 @@ async function runUnderSignals(argv: [string, ...string[]], flags: RunFlags): Pr
       graceMs: parseDuration(flags.grace),
       outputTo: flags.json ? 'stderr' : 'stdout',
       signal: cancel.signal,
+      killSignal: kill.signal,
       onProgress: tell,
     });
   } finally {
@@ -77,8 +78,10 @@ function tell(progress: RunProgress): void {
     case 'trouble':
       printNote(progress.message);
       break;
-    case 'stopping-rbm':
-      printNote('no container is live; stopping rbm itself');
+    case 'waiting-for-rbm':
+      printNote(
+        'rbm works on the host; it ends when it wants its next container (a second Ctrl-C stops it now)',
+      );
       break;
   }
 }

@@ -1,10 +1,12 @@
+import { existsSync } from 'node:fs';
 import * as v from 'valibot';
-import fse from 'fs-extra';
 import type { LivePaths } from '../store/paths.js';
 import { readRecord } from '../store/record.js';
 
 const stoppedSchema = v.object({
   script: v.nullable(v.string()),
+  /** A line of the log that says that the build was failing already when it was stopped. */
+  failure: v.nullable(v.string()),
   escalation: v.nullable(v.picklist(['SIGINT', 'SIGTERM', 'SIGKILL'])),
   killed: v.array(v.string()),
   removedFiles: v.array(v.string()),
@@ -16,5 +18,5 @@ export type StoppedFile = v.InferOutput<typeof stoppedSchema>;
 
 /** `null` when no interrupt has stopped the script of this container. */
 export async function readStopped(live: LivePaths): Promise<StoppedFile | null> {
-  return (await fse.pathExists(live.stopped)) ? readRecord(live.stopped, stoppedSchema) : null;
+  return existsSync(live.stopped) ? readRecord(live.stopped, stoppedSchema) : null;
 }

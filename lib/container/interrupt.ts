@@ -1,14 +1,15 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import fse from 'fs-extra';
 import { RbmResumeError } from '../errors.js';
-import { writeJsonDurably } from '../store/atomic-write.js';
-import { isOwnerAlive, listLive, type LiveEntry } from '../store/live.js';
+import { writeJsonAtomically } from '../store/atomic-write.js';
+import { isOwnerAlive, listLive, readRunning, type LiveEntry } from '../store/live.js';
 import { withFileLock } from '../store/lock.js';
 import { storePaths } from '../store/paths.js';
 import type { LiveRecord } from '../store/record.js';
 import { traceTo } from '../trace.js';
+import { findFailure } from './build-log.js';
 import type { StoppedFile } from './interrupt-files.js';
 import { findRunner } from './processes.js';
 import { stopScript, type StopReport } from './stop-script.js';
@@ -78,8 +79,7 @@ export async function interruptContainer(
   const { paths, record } = entry;
   const base = { id: record.id, project: record.project, hash: record.hash, container: record.container };
   // From here on no further script of this container is started (perl-shim/libexec/remote-exec looks for the file).
-  if (await fse.pathExists(paths.dir))
-    await writeJsonDurably(paths.interrupt, { at: new Date().toISOString() });
+  if (existsSync(paths.dir)) await writeJsonAtomically(paths.interrupt, { at: new Date().toISOString() });
   for (;;) {
     const attempt = await withFileLock(paths.lock, () => tryToStop(entry, options));
     trace('%s: %o', record.project, attempt);
@@ -96,28 +96,34 @@ async function tryToStop(
   { paths, record }: LiveEntry & { readonly record: LiveRecord },
   options: { readonly graceMs: number },
 ): Promise<Attempt | 'starting'> {
-  const script = await readOneLine(paths.running);
-  if (script === null) {
-    const isOver = !(await fse.pathExists(paths.record)) || (await hasEndedAll(paths.scripts, record));
+  const running = await readRunning(paths);
+  if (running === null) {
+    const isOver = !existsSync(paths.record) || (await hasEndedAll(paths.scripts, record));
     return { how: isOver ? 'ended' : 'asked', script: null, report: null };
   }
+  const script = running.name;
   const state = join(record.container, 'rbm', 'resume', 'state');
   const runner = await readOneLine(join(state, 'runner'));
   if (runner !== null && /^\d+$/.test(runner)) {
+    let failure: string | null = null;
     const report = await stopScript({
       rootDir: record.container,
       runnerNsPid: Number(runner),
       graceMs: options.graceMs,
+      onFrozen: async () => {
+        failure = await findFailure(running);
+      },
     });
     if (report.wasRunning) {
       const stopped: StoppedFile = {
         script,
+        failure,
         escalation: report.escalation,
         killed: report.killed.map(({ pid, command }) => `${pid} ${command}`),
         removedFiles: [...report.removedFiles],
         stoppedAt: new Date().toISOString(),
       };
-      await writeJsonDurably(paths.stopped, stopped);
+      await writeJsonAtomically(paths.stopped, stopped);
       return { how: 'stopped', script, report };
     }
     const isOver =

@@ -1,14 +1,14 @@
-import { writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import fse from 'fs-extra';
 import type { ProjectHash } from '../digest.js';
 import { messageOf } from '../errors.js';
 import { readIdMap } from '../id-map.js';
 import { parseBuildDescription, projectHash, scriptsOf, type BuildDescription } from '../project-hash.js';
 import { writeListing } from '../rootfs/baseline.js';
 import { removeTree } from '../rootfs/move-tree.js';
-import { writeFileDurably, writeJsonDurably } from '../store/atomic-write.js';
-import { listLive, readBootId, readStartTime } from '../store/live.js';
+import { writeJsonAtomically } from '../store/atomic-write.js';
+import { identifyOwner, listLive } from '../store/live.js';
 import { storePaths, type LivePaths, type StorePaths } from '../store/paths.js';
 import { RECORD_FORMAT, workSeconds, type KeptRecord, type LiveRecord } from '../store/record.js';
 import { traceTo } from '../trace.js';
@@ -32,6 +32,8 @@ export interface CreateOptions {
   readonly ownerPid: number;
   readonly project: string;
   readonly workspace: string | null;
+  /** The folder with the input files as the container will get them. What is kept is used only for the same content. */
+  readonly inputsDir: string | null;
   readonly keepFailed: boolean;
   readonly run: RunDirectory | null;
 }
@@ -56,29 +58,45 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
     notes.push(`${options.project} is not started, since the run was interrupted`);
     return { how: 'interrupted', hash: null, notes };
   }
-  await fse.ensureDir(live.dir);
+  await mkdir(live.dir, { recursive: true });
   await options.run?.addContainer(id, options.store);
   const description = readDescription(options, notes);
   const hash = description === null ? null : projectHash(description);
   trace('%s has the project hash %s', options.project, hash);
+  const started = await describeStart(options, { description, hash });
+  // Before anything else, so that prune and interrupt know whose container it is.
+  await writeJsonAtomically(live.record, started);
   if (hash !== null) notes.push(...(await findLeftBehind(paths, { hash, id })));
 
-  const record =
-    hash === null ? null : await resume(paths, hash, { container: options.container, live, notes });
-  if (record === null) {
+  const kept = await resume(paths, started, notes);
+  if (kept === null) {
     const status = await options.startClean();
     if (status !== 0) {
-      await fse.remove(live.dir);
+      await rm(live.dir, { recursive: true });
       return { how: 'clean-path-failed', hash, notes };
     }
   } else {
-    await seedFromKept(live, record);
+    await seedFromKept(live, kept);
   }
   const baseline =
-    record?.baseline ?? (hash === null ? null : await recordBaseline(options.container, live, notes));
-  const liveRecord: LiveRecord = {
+    kept?.baseline ?? (hash === null ? null : await recordBaseline(options.container, live, notes));
+  await writeJsonAtomically(live.record, {
+    ...started,
+    legs: kept?.legs ?? [],
+    resumed: kept !== null,
+    baseline,
+  } satisfies LiveRecord);
+  return { how: kept === null ? 'clean' : 'resumed', hash, notes };
+}
+
+async function describeStart(
+  options: CreateOptions,
+  build: { readonly description: BuildDescription | null; readonly hash: ProjectHash | null },
+): Promise<LiveRecord> {
+  const { description, hash } = build;
+  return {
     format: RECORD_FORMAT,
-    id,
+    id: basename(options.container),
     container: options.container,
     mode: hash === null ? 'off' : options.mode,
     keepFailed: options.keepFailed,
@@ -89,20 +107,15 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
     filename: description?.filename ?? null,
     hash,
     workspace: options.workspace,
+    inputsDir: options.inputsDir,
     expectedScripts: description === null ? null : scriptsOf(description),
     idMap: await readIdMap(),
-    legs: record?.legs ?? [],
-    owner: {
-      pid: options.ownerPid,
-      startTime: await readStartTime(options.ownerPid),
-      bootId: await readBootId(),
-    },
+    legs: [],
+    owner: await identifyOwner(options.ownerPid),
     startedAt: new Date().toISOString(),
-    resumed: record !== null,
-    baseline,
+    resumed: false,
+    baseline: null,
   };
-  await writeJsonDurably(live.record, liveRecord);
-  return { how: record === null ? 'clean' : 'resumed', hash, notes };
 }
 
 function readDescription(options: CreateOptions, notes: string[]): BuildDescription | null {
@@ -115,29 +128,27 @@ function readDescription(options: CreateOptions, notes: string[]): BuildDescript
   }
 }
 
-async function resume(
-  paths: StorePaths,
-  hash: ProjectHash,
-  to: { readonly container: string; readonly live: LivePaths; readonly notes: string[] },
-): Promise<KeptRecord | null> {
+async function resume(paths: StorePaths, started: LiveRecord, notes: string[]): Promise<KeptRecord | null> {
+  const { hash } = started;
+  if (hash === null) return null;
   try {
-    const taken = await takeBack(paths, hash, to);
+    const taken = await takeBack(paths, { ...started, hash });
     if (taken.how === 'nothing-kept') return null;
     if (taken.how === 'set-aside') {
-      to.notes.push(`what was kept under ${hash} is set aside, the build starts clean: ${taken.reason}`);
+      notes.push(`what was kept under ${hash} is set aside, the build starts clean: ${taken.reason}`);
       return null;
     }
     const { record } = taken;
     const minutes = Math.round(workSeconds(record) / 6) / 10;
-    to.notes.push(
+    notes.push(
       `${record.project} goes on in the root filesystem kept at ${record.parkedAt}, after ${record.legs.length} ` +
         `leg(s) and ${minutes} min of work (project hash ${hash})`,
     );
-    if (taken.how === 'copy') to.notes.push('it lay on another file system and had to be copied');
+    if (taken.how === 'copy') notes.push('it lay on another file system and had to be copied');
     return record;
   } catch (error) {
-    to.notes.push(`cannot use what is kept under ${hash}, the build starts clean: ${messageOf(error)}`);
-    await removeTree(to.container);
+    notes.push(`cannot use what is kept under ${hash}, the build starts clean: ${messageOf(error)}`);
+    if (existsSync(started.container)) await removeTree(started.container);
     return null;
   }
 }
@@ -159,7 +170,7 @@ async function recordBaseline(
     return await writeListing(container, live.baseline);
   } catch (error) {
     notes.push(`the container could not be listed, so all of it will count as changed: ${messageOf(error)}`);
-    await fse.remove(live.baseline);
+    await rm(live.baseline, { force: true });
     return null;
   }
 }
@@ -182,6 +193,6 @@ async function findLeftBehind(
 /** Leaves the notes where the shim and the build log find them. */
 export async function leaveNotice(store: string, container: string, notes: readonly string[]): Promise<void> {
   const live = storePaths(store).live(basename(container));
-  if (notes.length === 0 || !(await fse.pathExists(live.dir))) return;
-  await writeFileDurably(live.notice, notes.map((note) => `rbm-resume: ${note}\n`).join(''));
+  if (notes.length === 0 || !existsSync(live.dir)) return;
+  await writeFile(live.notice, notes.map((note) => `rbm-resume: ${note}\n`).join(''));
 }

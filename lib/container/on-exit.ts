@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import fse from 'fs-extra';
 import type { ProjectHash } from '../digest.js';
 import { messageOf } from '../errors.js';
 import { chargeFailedTry, failedTries, forgetFailedTries, MAX_FAILED_TRIES } from '../store/ledger.js';
@@ -11,7 +11,8 @@ import { readLiveRecord, type Leg, type LiveRecord } from '../store/record.js';
 import { traceTo } from '../trace.js';
 import { readStopped, type StoppedFile } from './interrupt-files.js';
 import { moveTree, removeTree } from '../rootfs/move-tree.js';
-import { decideOutcome, isWorthKeeping, type Outcome } from './outcome.js';
+import { fingerprintInputs } from './inputs.js';
+import { decideOutcome, isWorthKeeping, type ContainerFacts, type Outcome } from './outcome.js';
 import { park, type ParkResult } from './park.js';
 import type { RunDirectory } from './run-directory.js';
 
@@ -26,7 +27,7 @@ export interface ExitOptions {
 }
 
 export interface ExitResult {
-  readonly outcome: Outcome | 'unknown';
+  readonly outcome: Outcome;
   readonly kept: ParkResult | null;
   readonly notes: readonly string[];
 }
@@ -43,42 +44,64 @@ export async function exitContainer(options: ExitOptions): Promise<ExitResult> {
   const record = await readLiveRecord(live.record).catch(() => null);
   if (record === null) {
     await removeContainer(options);
-    await fse.remove(live.dir);
+    await rm(live.dir, { recursive: true, force: true });
     return { outcome: 'unknown', kept: null, notes };
   }
+  const facts = await readFacts(options, { record, live, notes });
+  const outcome = decideOutcome(facts);
+  trace('%s: %s (%o)', record.project, outcome, [...facts.ends]);
+  const kept = await keep(paths, { record, live, outcome, ends: facts.ends, notes });
+  try {
+    if (kept === null || kept === 'already-kept') await discard(options, { record, outcome, notes });
+    if (record.hash !== null) await settle(paths, record.hash, { outcome, record, notes });
+  } finally {
+    await rm(live.dir, { recursive: true, force: true });
+    await options.run?.endContainer(id, {
+      project: record.project,
+      hash: record.hash,
+      outcome,
+      kept: kept !== null,
+      resumed: record.resumed,
+      container: options.container,
+    });
+  }
+  return { outcome, kept, notes };
+}
+
+async function readFacts(
+  options: ExitOptions,
+  at: { readonly record: LiveRecord; readonly live: LivePaths; readonly notes: string[] },
+): Promise<ContainerFacts> {
+  const { record, live, notes } = at;
   const ends = await readScriptEnds(live);
-  const isInterruptAsked =
-    (await fse.pathExists(live.interrupt)) ||
-    (options.run !== null && (await options.run.isInterruptAsked()));
-  const outcome = decideOutcome({
+  const failure = (await readStopped(live))?.failure ?? null;
+  if (failure !== null) {
+    notes.push(
+      `${record.project} was failing already when it was interrupted, so nothing is kept: ${failure}`,
+    );
+    for (const [name, end] of ends) if (end === 'interrupted') ends.set(name, 'unknown');
+  }
+  return {
     expectedScripts: record.expectedScripts,
     ends,
-    isInterruptAsked,
+    isInterruptAsked:
+      existsSync(live.interrupt) || (options.run !== null && (await options.run.isInterruptAsked())),
     isResumed: record.resumed,
-  });
-  trace('%s: %s (%o)', record.project, outcome, [...ends]);
-  const kept = await keep(paths, { record, live, outcome, ends, notes });
-  if (kept === null || kept === 'already-kept') {
-    if (outcome === 'failed' && record.keepFailed) {
-      // Not where it is: rbm removes its own temporary folder when it ends.
-      const place = join(paths.failedRoot, id, 'rootfs');
-      await moveTree(options.container, place);
-      notes.push(`${record.project} failed; its container stays for a look: ${place}`);
-    } else {
-      await removeContainer(options);
-    }
-  }
-  if (record.hash !== null) await settle(paths, record.hash, { outcome, record, notes });
-  await fse.remove(live.dir);
-  await options.run?.endContainer(id, {
-    project: record.project,
-    hash: record.hash,
-    outcome,
-    kept: kept !== null,
-    resumed: record.resumed,
-    container: options.container,
-  });
-  return { outcome, kept, notes };
+    isWatched: existsSync(live.tmpFoldersGiven),
+  };
+}
+
+/** Removes a container, or keeps it for a look where the workspace asks for that. */
+async function discard(
+  options: ExitOptions,
+  ending: { readonly record: LiveRecord; readonly outcome: Outcome; readonly notes: string[] },
+): Promise<void> {
+  const { record, outcome, notes } = ending;
+  if (outcome !== 'failed' || !record.keepFailed) return removeContainer(options);
+  // Not where it is: rbm removes its own temporary folder when it ends.
+  const place = join(storePaths(options.store).failedRoot, record.id, 'rootfs');
+  await moveTree(options.container, place);
+  notes.push(`${record.project} failed; its container stays for a look: ${place}`);
 }
 
 interface Ending {
@@ -116,6 +139,7 @@ async function keep(paths: StorePaths, ending: Ending): Promise<ParkResult | nul
         hash,
         container: record.container,
         tmpFolders: await readLines(live.tmpFolders),
+        inputs: record.inputsDir === null ? null : await fingerprintInputs(record.inputsDir, record),
         endedScripts: [...ends].filter(([name, end]) => name !== 'get' && end === 0).map(([name]) => name),
         baseline: record.baseline,
         reason: outcome,
@@ -209,6 +233,7 @@ async function dropKept(paths: StorePaths, hash: ProjectHash): Promise<void> {
 }
 
 async function removeContainer(options: ExitOptions): Promise<void> {
+  if (!existsSync(options.container)) return;
   if (options.remove === undefined) return removeTree(options.container);
   const status = await options.remove();
   if (status !== 0) throw new Error(`removing the container ended with status ${status}`);

@@ -10,6 +10,8 @@ export interface ContainerFacts {
   readonly isInterruptAsked: boolean;
   /** It began in a tree that was kept. */
   readonly isResumed: boolean;
+  /** rbm has used the container our way; a project may have its own `container/remote_exec`, which we never see. */
+  readonly isWatched: boolean;
 }
 
 /**
@@ -19,13 +21,15 @@ export interface ContainerFacts {
  * - `interrupted-early`: stopped by an interrupt before the step's script began: a clean start costs nothing
  * - `get-failed`: every script ended with 0, only the output could not be copied out
  * - `never-ran`: no script ran, and nobody interrupted
+ * - `unknown`: the container was not used our way, so nobody knows
  * - `failed`: anything else. Its tree is never built on: make leaves half a target behind when a recipe fails
  */
 export type Outcome =
-  'succeeded' | 'interrupted' | 'interrupted-early' | 'get-failed' | 'never-ran' | 'failed';
+  'succeeded' | 'interrupted' | 'interrupted-early' | 'get-failed' | 'never-ran' | 'unknown' | 'failed';
 
 /** Decides by the scripts' own ends alone: the statuses of the processes above them lie. */
 export function decideOutcome(facts: ContainerFacts): Outcome {
+  if (!facts.isWatched) return 'unknown';
   const scriptEnds = [...facts.ends].filter(([name]) => name !== 'get');
   const bad = scriptEnds.find(([, end]) => end !== 0);
   if (bad !== undefined) {

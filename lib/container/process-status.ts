@@ -98,7 +98,12 @@ export function readProcess(pid: number, procDir: string): ContainerProcess | un
  */
 export function livingDirOf(pid: number): string | undefined {
   const dir = `/proc/${pid}`;
-  if (linkOf(`${dir}/root`) !== undefined) return dir;
+  try {
+    readlinkSync(`${dir}/root`);
+    return dir;
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') return unlessGone(error);
+  }
   const tids = pidsIn(`${dir}/task`).filter((tid) => tid !== pid);
   const living = tids.find((tid) => linkOf(`${dir}/task/${tid}/root`) !== undefined);
   return living === undefined ? undefined : `${dir}/task/${living}`;

@@ -1,7 +1,7 @@
-import { appendFile, mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { appendFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fse from 'fs-extra';
 import type { Outcome } from './outcome.js';
 import { readLines } from '../store/live.js';
 
@@ -48,7 +48,7 @@ export class RunDirectory {
   }
 
   isInterruptAsked(): Promise<boolean> {
-    return fse.pathExists(this.interrupt);
+    return Promise.resolve(existsSync(this.interrupt));
   }
 
   /** Says that a container of this run lives, and under which store. */
@@ -57,7 +57,7 @@ export class RunDirectory {
   }
 
   async containerStores(): Promise<{ readonly id: string; readonly store: string }[]> {
-    const ids = await fse.readdir(this.containers);
+    const ids = await readdir(this.containers);
     const found = await Promise.all(
       ids.map(async (id) => ({ id, store: (await readLines(join(this.containers, id)))[0] })),
     );
@@ -66,7 +66,7 @@ export class RunDirectory {
 
   async endContainer(id: string, event: RunEvent): Promise<void> {
     await appendFile(this.events, `${JSON.stringify(event)}\n`);
-    await fse.remove(join(this.containers, id));
+    await rm(join(this.containers, id), { force: true });
   }
 
   async readEvents(): Promise<RunEvent[]> {
@@ -74,6 +74,6 @@ export class RunDirectory {
   }
 
   async remove(): Promise<void> {
-    await fse.remove(this.path);
+    await rm(this.path, { recursive: true, force: true });
   }
 }

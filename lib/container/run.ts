@@ -1,6 +1,6 @@
+import { existsSync } from 'node:fs';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import fse from 'fs-extra';
 import { EXIT, messageOf, RbmResumeError, systemErrorCode } from '../errors.js';
 import { listLive } from '../store/live.js';
 import { storePaths } from '../store/paths.js';
@@ -30,6 +30,11 @@ export interface RunOptions {
   readonly outputTo?: 'stdout' | 'stderr';
   /** Cancels the run: scripts get {@link CANCEL_GRACE_MS}. */
   readonly signal?: AbortSignal;
+  /**
+   * Stops rbm itself, too, while it works on the host (a clone, a download, an `exec` input). What it was making there
+   * may stay half made, and rbm takes it for whole: nothing but a person should ask for this.
+   */
+  readonly killSignal?: AbortSignal;
   /** Called when something happens that a person waits for. */
   readonly onProgress?: (progress: RunProgress) => void;
 }
@@ -38,7 +43,7 @@ export type RunProgress =
   | { readonly what: 'interrupting'; readonly why: 'deadline' | 'cancelled' }
   | { readonly what: 'interrupted'; readonly result: InterruptResult }
   | { readonly what: 'trouble'; readonly message: string }
-  | { readonly what: 'stopping-rbm' };
+  | { readonly what: 'waiting-for-rbm' };
 
 export interface RunResult {
   readonly outcome: 'finished' | 'interrupted-and-kept' | 'interrupted-nothing-kept' | 'failed';
@@ -125,18 +130,17 @@ async function stopRun(options: RunOptions, run: Running, graceMs: number): Prom
     isOver.value = true;
   });
   const triedAt = new Map<string, number>();
-  const hostPatienceMs = Math.min(5_000, graceMs / 4);
-  let idleSince = Date.now();
-  let hostSignals: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGKILL'];
+  options.killSignal?.addEventListener('abort', () => signalGroup(run.child, 'SIGINT'), { once: true });
+  const since = Date.now();
+  let hasTold = false;
   while (!isOver.value) {
     const containers = await run.directory.containerStores();
-    if (containers.length > 0) idleSince = Date.now();
     for (const { id, store } of containers) {
       const paths = storePaths(store);
       const entry = (await listLive(paths)).find((live) => live.id === id);
       // Without a record it is still being made, and no script will be started in it. One that could not be stopped,
       // for whatever reason, is tried again: past its deadline a build would lose everything.
-      if (!entry?.record || (await fse.pathExists(entry.paths.stopped))) continue;
+      if (!entry?.record || existsSync(entry.paths.stopped)) continue;
       const isFirst = !triedAt.has(id);
       if (!isFirst && (entry.running === null || Date.now() - (triedAt.get(id) ?? 0) < RETRY_MS)) continue;
       try {
@@ -147,12 +151,11 @@ async function stopRun(options: RunOptions, run: Running, graceMs: number): Prom
       }
       triedAt.set(id, Date.now());
     }
-    // No container at all: rbm works on the host itself (a clone, a download), where nothing is to be kept.
-    const [signal, ...later] = hostSignals;
-    if (signal !== undefined && Date.now() - idleSince > hostPatienceMs) {
-      options.onProgress?.({ what: 'stopping-rbm' });
-      signalGroup(run.child, signal);
-      [hostSignals, idleSince] = [later, Date.now()];
+    // No container at all: rbm works on the host itself. A file that it is making there would be taken for whole the
+    // next time, so it goes on until it wants its next container, which it doesn't get.
+    if (!hasTold && containers.length === 0 && Date.now() - since > graceMs / 4) {
+      options.onProgress?.({ what: 'waiting-for-rbm' });
+      hasTold = true;
     }
     await Promise.race([ended, sleep(50)]);
   }
@@ -197,10 +200,12 @@ function judge(end: {
 }): Pick<RunResult, 'outcome' | 'exitStatus' | 'rbmStatus'> {
   const { status, containers } = end;
   const rbmStatus = status;
-  if (status === 0) return { outcome: 'finished', exitStatus: EXIT.finished, rbmStatus };
-  const isInterrupted = ({ outcome }: RunEvent) =>
-    outcome === 'interrupted' || outcome === 'interrupted-early';
-  const asked = end.interruptedBy !== null || containers.some(isInterrupted);
+  const isInterrupted = containers.some(
+    ({ outcome }) => outcome === 'interrupted' || outcome === 'interrupted-early',
+  );
+  // A script around rbm may hide its status (`rbm build x || true`); an interrupted build is not finished all the same.
+  if (status === 0 && !isInterrupted) return { outcome: 'finished', exitStatus: EXIT.finished, rbmStatus };
+  const asked = end.interruptedBy !== null || isInterrupted;
   if (asked && containers.some(({ kept }) => kept)) {
     return { outcome: 'interrupted-and-kept', exitStatus: EXIT.interruptedAndKept, rbmStatus };
   }
@@ -214,5 +219,5 @@ function judge(end: {
 /** rbm's own status, unless it would be taken for one of ours that means "interrupted". */
 function statusOfFailure(status: number | null): number {
   const isOurs = status === EXIT.interruptedAndKept || status === EXIT.interruptedNothingKept;
-  return status === null || isOurs ? 1 : status;
+  return status === null || status === 0 || isOurs ? 1 : status;
 }

@@ -76,12 +76,18 @@ export class ScriptMembers {
     return fresh;
   }
 
-  /** The living ones as {@link ./pipe-order.js} wants them. */
+  /**
+   * The living ones as {@link ./pipe-order.js} wants them. The script itself counts as an ancestor of orphans too: when
+   * it ends, the container does, and the kernel kills what is left.
+   */
   ordered(): OrderedProcess[] {
+    const tops = this.living.filter(({ isTop }) => isTop);
     const tracers = new Set(this.living.map(({ process }) => process.tracerPid));
-    return this.living.map(({ process, ancestors, files }) => ({
+    return this.living.map(({ process, ancestors, files, isTop }) => ({
       pid: process.pid,
-      ancestors: ancestors.filter(({ isLiving }) => isLiving).map((above) => above.process.pid),
+      ancestors: [...new Set([...ancestors, ...(isTop ? [] : tops)])]
+        .filter(({ isLiving }) => isLiving)
+        .map((above) => above.process.pid),
       isShell: isShell(process),
       isTracer: tracers.has(process.pid),
       ends: files

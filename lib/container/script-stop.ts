@@ -81,7 +81,7 @@ export class ScriptStop {
       }
       await this.#removeLeftovers();
     } catch (error) {
-      for (const member of members.living) this.#options.tree.send(member, 'SIGKILL');
+      await this.#killAll();
       throw error;
     } finally {
       this.#drain.close();
@@ -92,6 +92,16 @@ export class ScriptStop {
       removedFiles: this.#removed.sort(),
       alive: members.living.map(describeMember),
     };
+  }
+
+  async #killAll(): Promise<void> {
+    const { tree, clock } = this.#options;
+    const start = clock.now();
+    for (tree.refresh(); tree.members.living.length > 0; tree.refresh()) {
+      for (const member of tree.members.living) tree.send(member, 'SIGKILL');
+      if (clock.now() - start >= DEATH_MS) return;
+      await clock.sleep(POLL_MS);
+    }
   }
 
   async #step(): Promise<void> {

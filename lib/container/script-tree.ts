@@ -67,7 +67,7 @@ export class ScriptTree {
     const start = clock.now();
     const found: Member[] = [];
     for (;;) {
-      const fresh = this.members.update(this.#list());
+      const fresh = this.refresh();
       found.push(...fresh);
       const loose = this.members.living.filter(isLoose);
       for (const member of loose) this.send(member, 'SIGSTOP');
@@ -79,6 +79,11 @@ export class ScriptTree {
     this.#isComplete = true;
     const open = await this.openFilesOf(found.filter(({ isLiving }) => isLiving));
     for (const member of found) member.files = open.get(member.process.pid) ?? [];
+  }
+
+  /** Looks who lives. @returns those never seen before */
+  refresh(): Member[] {
+    return this.members.update(this.#list());
   }
 
   /** Lets everything run again that {@link ScriptTree.freeze} stopped. */

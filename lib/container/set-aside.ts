@@ -1,6 +1,5 @@
-import { rename } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import fse from 'fs-extra';
 import type { ProjectHash } from '../digest.js';
 import { writeFileDurably } from '../store/atomic-write.js';
 import { forgetFailedTries } from '../store/ledger.js';
@@ -14,7 +13,7 @@ import { removeTree } from '../rootfs/move-tree.js';
 export async function setAside(paths: StorePaths, hash: ProjectHash, reason: string): Promise<void> {
   const [from, to] = [paths.parked(hash).dir, join(paths.setAsideRoot, hash)];
   await removeTree(to);
-  await fse.ensureDir(paths.setAsideRoot);
+  await mkdir(paths.setAsideRoot, { recursive: true });
   await rename(from, to);
   await writeFileDurably(join(to, 'reason'), `${reason}\n`);
   await forgetFailedTries(paths, hash);

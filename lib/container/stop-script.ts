@@ -20,6 +20,8 @@ export interface StopOptions {
    * its end; those that had to wait for a killed one get up to a second more.
    */
   readonly graceMs: number;
+  /** Called once when all of the script stands still, before anything of it is ended. */
+  readonly onFrozen?: () => Promise<void>;
   /** @default the system's */
   readonly clock?: Clock;
   /** @default `process.kill` */
@@ -49,10 +51,10 @@ const FREEZE_MS = 5_000;
  * outlive its writers, and files that a killed program was writing are removed. When it returns, no process of the
  * script is alive; what is above the script was never signalled.
  *
- * Everything is frozen (SIGSTOP) first. The script itself dies last if it is a shell, when the files are gone already
- * that have to go; a script in another language, or one that has replaced itself by a program, ends by SIGINT in its
- * turn, after its descendants but maybe before their orphans. SIGKILL sent to this process on the way leaves the script
- * frozen; any error makes sure that it does not.
+ * Everything is frozen (SIGSTOP) first. The script itself dies last, when the files are gone already that have to go:
+ * always if it is a shell. A script in another language, or one that has replaced itself by a program, ends by SIGINT in
+ * its turn, and goes before what it feeds through a pipe, and before what has not ended after three fifths of the grace.
+ * SIGKILL sent to this process on the way leaves the script frozen; any error makes sure that it does not.
  *
  * Not seen: what a program wrote through a shared mapping after it closed the file, and order between programs that talk
  * through sockets or terminals.
@@ -76,6 +78,7 @@ export async function stopScript(options: StopOptions): Promise<StopReport> {
   }
   if (tree.members.living.length === 0) return nothingRan(clock.now() - start);
   trace('%s: %d processes are frozen', rootDir, tree.members.living.length);
+  await options.onFrozen?.();
   const stop = new ScriptStop({ tree, clock, rootDir, runnerPid: runner.pid, graceMs: options.graceMs });
   const { alive, ...outcome } = await stop.run();
   const report = {

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import xxhash from 'xxhash-wasm';
 import { execInIdMap } from '../id-map.js';
+import { fingerprintFile } from './fingerprint.js';
 
 /** The listing of a tree: how many entries, the length of the file in bytes, and the XXH64 of it as 16 hex digits. */
 export interface ListingSummary {
@@ -35,21 +36,9 @@ export async function writeListing(dir: string, file: string): Promise<ListingSu
 
 /** Reads a listing through and sums it up: the same figures as when it was written, or it is not the same. */
 export async function summarizeListing(file: string): Promise<ListingSummary> {
-  const hash = (await xxhash()).create64();
-  const handle = await open(file, 'r');
-  let [nuls, bytes] = [0, 0];
-  try {
-    const buffer = Buffer.allocUnsafe(1 << 20);
-    for (;;) {
-      const { bytesRead } = await handle.read(buffer, 0, buffer.length, null);
-      if (bytesRead === 0) break;
-      const chunk = buffer.subarray(0, bytesRead);
-      hash.update(chunk);
-      bytes += bytesRead;
-      for (let at = chunk.indexOf(0); at !== -1; at = chunk.indexOf(0, at + 1)) nuls += 1;
-    }
-  } finally {
-    await handle.close();
-  }
-  return { entries: nuls / 2, bytes, xxh64: hash.digest().toString(16).padStart(16, '0') };
+  let nuls = 0;
+  const summary = await fingerprintFile(file, await xxhash(), (chunk) => {
+    for (let at = chunk.indexOf(0); at !== -1; at = chunk.indexOf(0, at + 1)) nuls += 1;
+  });
+  return { ...summary, entries: nuls / 2 };
 }

@@ -1,6 +1,5 @@
 import { lstat, mkdir, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import fse from 'fs-extra';
 import { messageOf, systemErrorCode } from '../errors.js';
 import { execInIdMap } from '../id-map.js';
 import { traceTo } from '../trace.js';
@@ -25,7 +24,7 @@ const KEEP_ALL = [
  * that takes the final name only when it is complete. `to` must not exist; its parent is made when missing.
  */
 export async function moveTree(from: string, to: string): Promise<MoveKind> {
-  await fse.ensureDir(dirname(to));
+  await mkdir(dirname(to), { recursive: true });
   try {
     await rename(from, to);
     return 'rename';

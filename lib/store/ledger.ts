@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
 import * as v from 'valibot';
-import fse from 'fs-extra';
 import type { ProjectHash } from '../digest.js';
 import { systemErrorCode } from '../errors.js';
 import { writeJsonDurably } from './atomic-write.js';
@@ -38,11 +39,11 @@ export async function forgetFailedTries(paths: StorePaths, hash: ProjectHash): P
 
 /** A ledger that can't be read counts nothing: the damaged file is moved aside, so the loss can be seen. */
 async function readLedger(paths: StorePaths): Promise<Ledger> {
-  if (!(await fse.pathExists(paths.ledger))) return { format: 1, failedTries: {} };
+  if (!existsSync(paths.ledger)) return { format: 1, failedTries: {} };
   try {
     return await readRecord(paths.ledger, ledgerSchema);
   } catch {
-    await fse.move(paths.ledger, `${paths.ledger}.damaged`, { overwrite: true }).catch((error: unknown) => {
+    await rename(paths.ledger, `${paths.ledger}.damaged`).catch((error: unknown) => {
       if (systemErrorCode(error) !== 'ENOENT') throw error;
     });
     return { format: 1, failedTries: {} };

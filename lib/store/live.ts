@@ -1,4 +1,4 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile, readdir, readlink } from 'node:fs/promises';
 import { systemErrorCode } from '../errors.js';
 import type { LivePaths, StorePaths } from './paths.js';
 import { readLiveRecord, type LiveRecord } from './record.js';
@@ -29,7 +29,7 @@ export async function listLive(paths: StorePaths): Promise<LiveEntry[]> {
         paths: live,
         record,
         isOwnerAlive: record !== null && (await isOwnerAlive(record.owner)),
-        running: await readLine(live.running),
+        running: (await readRunning(live))?.name ?? null,
       };
     }),
   );
@@ -45,9 +45,45 @@ export async function namesIn(dir: string): Promise<string[]> {
   }
 }
 
-/** Whether the very process still runs: same number, same start, same boot. Source: proc_pid_stat(5), field 22. */
+/**
+ * Whether the very process still runs: same number, same start, same boot. One that belongs to another pid namespace
+ * can't be looked at from here and counts as alive. Source: proc_pid_stat(5), field 22; pid_namespaces(7).
+ */
 export async function isOwnerAlive(owner: LiveRecord['owner']): Promise<boolean> {
-  return owner.bootId === (await readBootId()) && owner.startTime === (await readStartTime(owner.pid));
+  if (owner.bootId !== (await readBootId())) return false;
+  if (owner.pidNamespace !== (await readPidNamespace())) return true;
+  return owner.startTime !== null && owner.startTime === (await readStartTime(owner.pid));
+}
+
+/** The owner of a container: the process with that number, as it is now. */
+export async function identifyOwner(pid: number): Promise<LiveRecord['owner']> {
+  return {
+    pid,
+    startTime: await readStartTime(pid),
+    bootId: await readBootId(),
+    pidNamespace: await readPidNamespace(),
+  };
+}
+
+const readPidNamespace = (): Promise<string> => readlink('/proc/self/ns/pid');
+
+/** What remote-exec notes of the script that runs: its name, its log, and how long that was when it began. */
+export interface RunningScript {
+  readonly name: string;
+  readonly log: string | null;
+  readonly logOffset: number;
+}
+
+export async function readRunning(live: LivePaths): Promise<RunningScript | null> {
+  const line = await readLine(live.running);
+  if (line === null) return null;
+  const [name = '', offset = '0', ...log] = line.split(' ');
+  const path = log.join(' ');
+  return {
+    name,
+    log: path.startsWith('/') && !path.startsWith('/proc/') ? path : null,
+    logOffset: Number(offset),
+  };
 }
 
 /** When a process started, in clock ticks since the boot, or `null` when there is none such. */

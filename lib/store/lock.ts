@@ -1,7 +1,5 @@
 import { spawn } from 'node:child_process';
-import { open } from 'node:fs/promises';
-import fse from 'fs-extra';
-import lockfile from 'proper-lockfile';
+import { mkdir, open } from 'node:fs/promises';
 import { RbmResumeError } from '../errors.js';
 import { clearedEnvironment } from '../exec.js';
 import { traceTo } from '../trace.js';
@@ -20,7 +18,7 @@ const WAIT_SECONDS = 60;
  * @throws RbmResumeError `STORE_BUSY` when another process holds the store for longer than a minute
  */
 export async function withStoreLock<T>(paths: StorePaths, work: () => Promise<T>): Promise<T> {
-  await fse.ensureDir(paths.state);
+  await mkdir(paths.state, { recursive: true });
   const release = await takeVisibleLock(paths);
   try {
     return await withFileLock(paths.kernelLock, work);
@@ -31,6 +29,8 @@ export async function withStoreLock<T>(paths: StorePaths, work: () => Promise<T>
 }
 
 async function takeVisibleLock(paths: StorePaths): Promise<() => Promise<void>> {
+  // Found only when it is needed: most hooks take no lock.
+  const { default: lockfile } = await import('proper-lockfile');
   try {
     return await lockfile.lock(paths.state, {
       lockfilePath: paths.visibleLock,

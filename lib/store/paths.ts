@@ -25,6 +25,8 @@ export interface LivePaths {
   readonly record: string;
   readonly baseline: string;
   readonly tmpFolders: string;
+  /** How many of them rbm was told; missing when rbm has not used the container our way. */
+  readonly tmpFoldersGiven: string;
   readonly scripts: string;
   readonly running: string;
   readonly lock: string;
@@ -37,6 +39,8 @@ export interface LivePaths {
 export interface KeptPaths {
   readonly dir: string;
   readonly record: string;
+  /** The record before the tree has been moved. */
+  readonly pendingRecord: string;
   readonly baseline: string;
   readonly rootfs: string;
   /** Present once the kept tree is known to be on the disk, not only in the page cache. */
@@ -48,6 +52,7 @@ export const livePathsIn = (dir: string): LivePaths => ({
   record: join(dir, 'record.json'),
   baseline: join(dir, 'baseline'),
   tmpFolders: join(dir, 'tmp-folders'),
+  tmpFoldersGiven: join(dir, 'tmp-folders-given'),
   scripts: join(dir, 'scripts'),
   running: join(dir, 'running'),
   lock: join(dir, 'lock'),
@@ -60,6 +65,7 @@ export const livePathsIn = (dir: string): LivePaths => ({
 export const keptPathsIn = (dir: string): KeptPaths => ({
   dir,
   record: join(dir, 'record.json'),
+  pendingRecord: join(dir, 'record.pending.json'),
   baseline: join(dir, 'baseline'),
   rootfs: join(dir, 'rootfs'),
   synced: join(dir, 'synced'),

@@ -50,6 +50,8 @@ const keptSchema = v.object({
   /** Inode number of the tree's root, as text: a copy made by hand has another one. */
   inode: v.string(),
   tmpFolders: v.array(v.string()),
+  /** The content of each input file that the tree was made of; `null` when nobody said where they are. */
+  inputs: v.nullable(v.record(v.string(), v.string())),
   endedScripts: v.array(v.string()),
   baseline: v.nullable(baseline),
   reason: v.string(),
@@ -62,8 +64,18 @@ const liveSchema = v.object({
   container: v.string(),
   mode: v.picklist(['rerun', 'off']),
   keepFailed: v.boolean(),
-  /** The process that builds: rbm's. Its start time tells it from a later one with the same number. */
-  owner: v.object({ pid: v.number(), startTime: v.nullable(v.string()), bootId: v.string() }),
+  /**
+   * The process that builds: rbm's. Its start time tells it from a later one with the same number, and the pid namespace
+   * from one in another container of a CI service.
+   */
+  owner: v.object({
+    pid: v.number(),
+    startTime: v.nullable(v.string()),
+    bootId: v.string(),
+    pidNamespace: v.string(),
+  }),
+  /** Where rbm has put the input files together, for as long as it builds. */
+  inputsDir: v.nullable(v.string()),
   startedAt: isoTime,
   resumed: v.boolean(),
   baseline: v.nullable(baseline),

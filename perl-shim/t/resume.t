@@ -78,7 +78,7 @@ my $truth = ask('on', 'container/remote_exec');
 unlike($truth, qr/rbm-resume/, 'remote_exec that is asked for without a script is rbm\'s own');
 my $wrapped = ask('on', 'container/remote_exec', %exec);
 like($wrapped, qr{^#!/bin/sh\n}, 'a wrapped option is a script');
-like($wrapped, qr{libexec/remote-exec"? "\$lower"}, 'it runs our program on the lower script');
+like($wrapped, qr{libexec/remote-exec /bin/sh -c '}, 'it runs our program on the lower script');
 like($wrapped, qr{\Q. /rbm/resume/runner\E}, 'the command is the runner');
 like($wrapped, qr{RBM_RESUME_COMMAND='cd /x; \./build'}, 'the command of rbm travels beside it');
 unlike(ask('on', 'container/remote_exec', %exec, exec_name => 'put'), qr/libexec/, 'other commands are left alone');

@@ -13,6 +13,7 @@ const facts = (ends: Record<string, ScriptEnd>, more: Partial<ContainerFacts> = 
   ends: new Map(Object.entries(ends)),
   isInterruptAsked: false,
   isResumed: false,
+  isWatched: true,
   ...more,
 });
 
@@ -49,6 +50,11 @@ describe('decideOutcome', () => {
     ['the same with an interrupt', facts({ pre: 0, build: 'unknown' }, { isInterruptAsked: true }), 'failed'],
     ['the output was not copied', facts({ pre: 0, build: 0, get: 1 }), 'get-failed'],
     ['rbm failed before the scripts', facts({}), 'never-ran'],
+    [
+      'rbm used the container another way',
+      facts({}, { isWatched: false, isInterruptAsked: true }),
+      'unknown',
+    ],
     ['rbm failed between the scripts', facts({ pre: 0 }), 'failed'],
     [
       'nobody said which scripts there are',
@@ -66,7 +72,15 @@ describe('isWorthKeeping', () => {
   it('never keeps a failed tree, and a tree where nothing ran only if it was kept before', () => {
     const kept = (isResumed: boolean) =>
       (
-        ['succeeded', 'interrupted', 'interrupted-early', 'get-failed', 'never-ran', 'failed'] as const
+        [
+          'succeeded',
+          'interrupted',
+          'interrupted-early',
+          'get-failed',
+          'never-ran',
+          'unknown',
+          'failed',
+        ] as const
       ).filter((outcome) => isWorthKeeping(outcome, isResumed));
     assert.deepEqual(kept(false), ['interrupted', 'get-failed']);
     assert.deepEqual(kept(true), ['interrupted', 'get-failed', 'never-ran']);

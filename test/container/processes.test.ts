@@ -38,6 +38,23 @@ describe('listing the processes of a container', { concurrency: 4 }, () => {
     assert.ok(isAlive(job) && !isStopped(job));
   });
 
+  it('finds what has another root inside, and the runner among pids that are used twice', async (t) => {
+    const script = `
+mkdir nested
+mount --rbind / nested
+chroot nested sleep 1001 &
+unshare --pid --fork sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do sleep 1002 & done; echo 1 >ready; wait'
+`;
+    const container = await tinyContainer(t, { script, isRoot: true });
+    await container.waitFor('ready');
+    await sleep(100);
+    const processes = listProcesses(container.dir);
+    assert.ok(processes.some(({ command }) => command.join(' ') === 'sleep 1001'));
+    const innermost = processes.filter(({ namespacePids }) => namespacePids.at(-1) === container.runnerNsPid);
+    assert.equal(innermost.length, 2);
+    assert.deepEqual(findRunner(container.dir, container.runnerNsPid)?.command, ['/bin/sh', '/rbm/cmd']);
+  });
+
   it('takes a stopped process for stopped and a zombie for dead', async (t) => {
     const container = await tinyContainer(t, {
       script: `#!/usr/bin/perl\n$pid = fork // die; exit 0 if !$pid; sleep 1; open F, ">", "ready"; print F "$pid\\n"; close F; sleep 1000\n`,

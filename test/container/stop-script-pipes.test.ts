@@ -119,6 +119,17 @@ whole-${name}:
 });
 
 describe('stopping programs that talk through pipes', { concurrency: 4 }, () => {
+  it('gives a reader a moment after the end of its input', async (t) => {
+    const reader = '1 while <STDIN>; select undef, undef, undef, 0.1; open F, ">", "summary"';
+    const container = await tinyContainer(t, {
+      script: `perl -e 'open F, ">", "ready"; print F "1\\n"; close F; sleep 1000' | perl reader\necho 1 >next\n`,
+      files: { reader },
+    });
+    await container.waitFor('ready');
+    assertGentle(await stop(container));
+    assert.deepEqual((await container.end()).left, ['build', 'reader', 'ready', 'summary']);
+  });
+
   it('does not wait in a circle', async (t) => {
     // Each reads what the other writes; both hold only their own ends.
     const script = `mkfifo there back
@@ -134,11 +145,12 @@ perl -e 'open R, "<", "there"; open W, ">", "back"; open F, ">", "ready"; print 
   it('ends a program before the worker that it feeds, which ends at the end of its input', async (t) => {
     const worker = `$SIG{INT} = $SIG{TERM} = "IGNORE"; open F, ">", "ready"; print F "1\\n"; close F; 1 while <STDIN>; open F, ">", "tidied"`;
     const container = await tinyContainer(t, {
-      script: `#!/usr/bin/perl\nopen W, "| perl worker" or die; sleep 1000;\n`,
-      files: { worker },
+      script: 'perl feeder\necho 1 >next\n',
+      files: { worker, feeder: 'open W, "| perl worker" or die; sleep 1000' },
     });
     await container.waitFor('ready');
     assertGentle(await stop(container));
-    assert.notEqual(await container.read('tidied'), null);
+    const { left } = await container.end();
+    assert.deepEqual(left, ['build', 'feeder', 'ready', 'tidied', 'worker']);
   });
 });

@@ -27,6 +27,15 @@ describe('stopping what does not want to end', { concurrency: 4 }, () => {
     assert.ok(report.durationMs >= 550, `${report.durationMs}`);
   });
 
+  it('wakes a program that stops itself', async (t) => {
+    const container = await tinyContainer(t, {
+      script: `perl -e '$SIG{INT} = sub { kill "STOP", $$; exit 0 }; ${READY}; sleep 1 while 1'\necho 1 >next\n`,
+    });
+    await container.waitFor('ready');
+    const report = await stop(container, { graceMs: 5_000 });
+    assert.deepEqual([report.escalation, report.killed], ['SIGINT', []]);
+  });
+
   it('kills what hears neither, and removes what it was writing, and only that', async (t) => {
     const script = `echo whole >whole; exec 3<whole\nsh -c 'exec perl writer half & exec perl writer /tmp/other'\n`;
     const container = await tinyContainer(t, { script, files: { writer: DEAF_WRITER } });
@@ -110,19 +119,66 @@ describe('stopping what does not want to end', { concurrency: 4 }, () => {
     assert.equal((await container.end()).status, 137);
   });
 
+  it('copes with the death of the whole container meanwhile', async (t) => {
+    const container = await tinyContainer(t, {
+      script: `perl writer half & perl writer half2\n`,
+      files: { writer: DEAF_WRITER },
+    });
+    await container.waitFor('ready');
+    setTimeout(() => container.kill(), 500);
+    const report = await stop(container, { graceMs: 3_000 });
+    assert.equal(report.wasRunning, true);
+    assert.ok(report.durationMs < 3_000, `${report.durationMs}`);
+    assert.deepEqual(container.alive(), []);
+  });
+
+  it('ends the script all the same when it fails on the way', async (t) => {
+    const container = await tinyContainer(t, { script: `sleep 1000 & echo 1 >ready; sleep 1001\n` });
+    await container.waitFor('ready');
+    let hasFailed = false;
+    const sendSignal = (pid: number, signal: NodeJS.Signals): void => {
+      if (signal !== 'SIGINT' || hasFailed) return void process.kill(pid, signal);
+      hasFailed = true;
+      throw Object.assign(new Error('not permitted'), { code: 'EPERM' });
+    };
+    await assert.rejects(stop(container, { graceMs: 5_000, sendSignal }), /not permitted/);
+    assert.equal((await container.end()).status, 137);
+  });
+
   it('lets a script run on that it cannot freeze', async (t) => {
     const container = await tinyContainer(t, {
       script: `echo 1 >ready; while [ ! -e go ]; do sleep 0.05; done; echo 1 >next\n`,
     });
     await container.waitFor('ready');
-    let count = 0;
+    let hasFailed = false;
     const sendSignal = (pid: number, signal: NodeJS.Signals): void => {
-      count += 1;
-      if (count === 2) throw Object.assign(new Error('not permitted'), { code: 'EPERM' });
       process.kill(pid, signal);
+      if (hasFailed) return;
+      hasFailed = true;
+      throw Object.assign(new Error('not permitted'), { code: 'EPERM' });
     };
     await assert.rejects(stop(container, { graceMs: 1_000, sendSignal }), /not permitted/);
     await writeFile(container.path('work/go'), '');
     assert.deepEqual(await container.end(), { status: 0, left: ['build', 'go', 'next', 'ready'] });
+  });
+
+  it('leaves alone what is above the script and goes on meanwhile', async (t) => {
+    const goOn = (who: string): string => `sleep 0.2 && echo 1 >${who}-went-on\n`;
+    const container = await tinyContainer(t, {
+      // The script itself ends when the time is short, and its job only when it is over.
+      script: `perl writer half & exec sleep 1000\n`,
+      files: {
+        writer: DEAF_WRITER,
+        after: goOn('runner'),
+        'after-login': goOn('login'),
+        'after-run': goOn('first'),
+      },
+    });
+    await container.waitFor('ready');
+    await stop(container, { graceMs: 3_000 });
+    for (const who of ['runner', 'login', 'first']) {
+      assert.notEqual(await container.read(`${who}-went-on`), null, who);
+    }
+    assert.deepEqual(container.alive(), []);
   });
 });

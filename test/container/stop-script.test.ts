@@ -190,21 +190,29 @@ sleep 1004
     assert.equal(new Set(freeze.map(({ pid }) => pid)).size, 3, 'all are frozen before any is asked to end');
   });
 
-  it('leaves alone what the runner and the login start when the script is over', async (t) => {
-    const files = {
-      after: 'sleep 0.5 && echo 1 >runner-went-on',
-      'after-login': 'sleep 0.5 && echo 1 >/work/login-went-on',
-    };
-    const container = await tinyContainer(t, {
-      // The job outlives the script, which is no shell, so there is still something to end when the runner goes on.
-      script: `( trap '' TERM; exec perl -e '$SIG{INT} = sub { sleep 1; exit }; open F, ">", "ready"; print F "1\\n"; close F; sleep 1 while 1' ) & exec sleep 1000\n`,
-      files,
+  it('kills the script itself last, when its other shells are dead', async (t) => {
+    const container = await tinyContainer(t, { script: `( ( echo 1 >ready; sleep 1000; : ); : ); :\n` });
+    await container.waitFor('ready');
+    const [build, ...inner] = container.alive().filter(({ command }) => command.includes('./build'));
+    const alive = new Map<number, number>();
+    await stop(container, {
+      sendSignal: (pid, signal) => {
+        if (signal === 'SIGKILL')
+          alive.set(pid, container.alive().filter(({ command }) => command.includes('./build')).length);
+        process.kill(pid, signal);
+      },
     });
+    assert.equal(inner.length, 2);
+    assert.equal(alive.get(build?.pid ?? 0), 1);
+  });
+
+  it('ends orphans before a script that is no shell, since the container ends with it', async (t) => {
+    const script = `( perl orphan & ); exec sleep 1000\n`;
+    const orphan = `$SIG{INT} = $SIG{TERM} = sub { sleep 1; open T, ">", "tidied"; exit }; open F, ">", "ready"; print F "1\\n"; close F; sleep 1 while 1`;
+    const container = await tinyContainer(t, { script, files: { orphan } });
     await container.waitFor('ready');
     await stop(container);
-    await container.ended;
-    assert.notEqual(await container.read('runner-went-on'), null);
-    assert.notEqual(await container.read('login-went-on'), null);
+    assert.deepEqual(await container.end(), { status: 130, left: ['build', 'orphan', 'ready', 'tidied'] });
   });
 
   it('is not held up by a parent that waits in the kernel for its child to become a program', async (t) => {
@@ -216,6 +224,7 @@ if (!syscall(&SYS_vfork)) { open F, ">", "ready"; syswrite F, "1\\n"; select und
     await container.waitFor('ready');
     const report = await stop(container);
     assert.deepEqual([report.processes, report.escalation], [2, 'SIGINT']);
+    assert.ok(report.durationMs < 4_000, `${report.durationMs}`);
     assert.deepEqual(container.alive(), []);
   });
 });

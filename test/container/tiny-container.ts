@@ -44,6 +44,8 @@ export interface TinyContainer {
   end(): Promise<{ readonly status: number; readonly left: readonly string[] }>;
   /** The host's pids and command lines of what has its root in the container, found by other means than the product's. */
   alive(): { readonly pid: number; readonly command: string }[];
+  /** Kills all of it at once, as the death of `container run` does. */
+  kill(): void;
   /** Kills what is left, and removes the directory. */
   remove(): Promise<void>;
 }
@@ -52,7 +54,8 @@ const TIMEOUT_MS = 20_000;
 /** What is above the script may go on when it has ended: it runs the lines that the script has left it. */
 const RUN = `#!/bin/sh
 /bin/sh /rbm/login
-if [ -f /work/after-login ]; then . /work/after-login; fi
+cd /work
+if [ -f after-login ]; then . ./after-login; fi
 exit $?
 `;
 const login = (words: string): string => `#!/bin/sh
@@ -82,8 +85,11 @@ for name in usr etc bin sbin lib lib32 lib64 libx32; do
 done
 mount -t proc proc "$dir/proc"
 for device in null zero; do mount -o bind "/dev/$device" "$dir/dev/$device"; done
-chroot "$dir" /bin/sh /rbm/run
-exit $?
+status=0
+chroot "$dir" /bin/sh /rbm/run || status=$?
+cd "$dir/work"
+if [ -f after-run ]; then sh ./after-run; fi
+exit "$status"
 `;
 
 /**
@@ -126,10 +132,13 @@ export async function startTinyContainer(options: TinyContainerOptions): Promise
       return { status: Number(status), left };
     },
     alive: () => aliveIn(dir),
-    remove: async () => {
+    kill: () => {
       // The program that started it all dies here, and the kernel kills the pid namespace with it.
-      const pid = Number(await textOf(join(base, 'pid')));
-      if (!isOver) process.kill(pid, 'SIGKILL');
+      const pid = Number(readFileSync(join(base, 'pid'), 'utf8'));
+      if (!isOver && pid > 0) process.kill(pid, 'SIGKILL');
+    },
+    remove: async () => {
+      if (!isOver) container.kill();
       await ended;
       for (const deadline = Date.now() + TIMEOUT_MS; aliveIn(dir).length > 0 && Date.now() < deadline;)
         await sleep(5);

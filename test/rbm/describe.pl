@@ -30,5 +30,7 @@ my $id = $ENV{DESCRIBE_BUILD_ID} || "describe-$$";
 my $options = { pkg_type => $step, build_id => $id, remote_srcdir => "/tmp/srcdir-$$" };
 local $RBM::config->{opt} = { %{$RBM::config->{opt}}, %$options };
 my @modules = map { [ 'modules', $_ ] } sort keys %{$RBM::config->{modules}};
-my $start = RBM::config($project, [ 'container', 'remote_start' ], $options, [], @modules, ['system'], ['default']);
-print RBM::Resume::Description::as_json($project, $start), "\n";
+my %templates = map {
+    $_ => RBM::config($project, [ 'container', $_ ], $options, [], @modules, ['system'], ['default'])
+} qw(remote_start remote_put remote_exec);
+print RBM::Resume::Description::as_json($project, \%templates), "\n";

@@ -15,7 +15,7 @@ import { after, before, describe, it } from 'node:test';
 import { parseProjectHash } from '../../lib/digest.js';
 import { writeJsonDurably } from '../../lib/store/atomic-write.js';
 import { chargeFailedTry, failedTries, forgetFailedTries } from '../../lib/store/ledger.js';
-import { isOwnerAlive, readBootId, readScriptEnds, readStartTime } from '../../lib/store/live.js';
+import { identifyOwner, isOwnerAlive, readScriptEnds, readStartTime } from '../../lib/store/live.js';
 import { withStoreLock } from '../../lib/store/lock.js';
 import { livePathsIn, storePaths } from '../../lib/store/paths.js';
 import { readKeptRecord } from '../../lib/store/record.js';
@@ -119,16 +119,17 @@ describe('records', () => {
 
 describe('the owner of a live container', () => {
   it('is alive only as the very same process of this boot', async () => {
-    const [bootId, startTime] = [await readBootId(), await readStartTime(process.pid)];
-    const owner = { pid: process.pid, startTime, bootId };
+    const owner = await identifyOwner(process.pid);
     assert.equal(await isOwnerAlive(owner), true);
     assert.equal(await isOwnerAlive({ ...owner, startTime: '1' }), false);
     assert.equal(await isOwnerAlive({ ...owner, bootId: 'another' }), false);
+    // Nothing can be said from here of a process in another pid namespace.
+    assert.equal(await isOwnerAlive({ ...owner, startTime: '1', pidNamespace: 'pid:[1]' }), true);
     const child = spawn('true');
     const closed = new Promise((resolve) => child.on('close', resolve));
     const born = await readStartTime(Number(child.pid));
     await closed;
-    assert.equal(await isOwnerAlive({ pid: Number(child.pid), startTime: born ?? '0', bootId }), false);
+    assert.equal(await isOwnerAlive({ ...owner, pid: Number(child.pid), startTime: born }), false);
   });
 });
 

@@ -60,13 +60,18 @@ sub wrap {
     my %environment = environment($project);
     my $description = '';
     if ($name eq 'remote_start') {
-        $description = RBM::Resume::Description::as_json(
-                $project, lower($name, $container, $project, $options))
+        my %templates = map { $_ => lower($_, $container, $project, $options) }
+                            qw(remote_start remote_put remote_exec);
+        $description = RBM::Resume::Description::as_json($project, \%templates)
             if resume_mode($project) ne 'off';
         %environment = (%environment, start_environment($project));
     } elsif ($name eq 'remote_put') {
+        return lower($name, $container, $project, $options)
+            unless -e "$environment{RBM_RESUME_LIVE}/resumed";
         $environment{RBM_RESUME_PUT_SRC} = option($project, 'put_src');
         $environment{RBM_RESUME_PUT_DST} = option($project, 'put_dst');
+        $environment{RBM_RESUME_SCRIPTS} = join(' ', RBM::Resume::Description::script_names());
+        $environment{RBM_RESUME_USER} = option($project, 'container/user');
     } elsif ($name eq 'remote_exec') {
         tell_notice($environment{RBM_RESUME_LIVE}) if $script_name eq 'mktemp';
         $environment{RBM_RESUME_SCRIPT} = $script_name;
@@ -76,8 +81,10 @@ sub wrap {
                                        { exec_cmd => '. /rbm/resume/runner' });
             return as_template(script('remote-exec', $lower, '', %environment));
         }
+        # rbm empties the temporary folders also when it could not copy the output out of them.
+        return 'true' if $script_name eq 'clean' && has_get_failed($environment{RBM_RESUME_LIVE});
         return lower($name, $container, $project, $options)
-            unless $script_name =~ m/^(?:mktemp$|clean$|debug-)/;
+            unless $script_name eq 'mktemp' || $script_name =~ m/^debug-/;
     }
     (my $program = $name) =~ s/_/-/;
     my $lower = lower_rendered($name, $container, $project, $options);
@@ -86,7 +93,7 @@ sub wrap {
 
 sub resume_mode {
     my ($project) = @_;
-    my $mode = option($project, 'var/resume') // 'off';
+    my $mode = option($project, 'var/resume') || 'off';
     RBM::exit_error("var/resume of the project $project is '$mode': it can be 'rerun' or 'off'")
         unless $mode eq 'rerun' || $mode eq 'off';
     return $mode;
@@ -147,31 +154,43 @@ sub start_environment {
         RBM_RESUME_MODE        => resume_mode($project),
         RBM_RESUME_OWNER       => $$,
         RBM_RESUME_WORKSPACE   => $RBM::config->{basedir},
+        RBM_RESUME_INPUTS      => option($project, 'remote_srcdir'),
         RBM_RESUME_KEEP_FAILED => option($project, 'var/resume_keep_failed') ? 1 : 0,
     );
 }
 
-# A shell script that leaves the lower script in a file and runs one of our
-# programs on it.
+# A shell script that runs one of our programs on the lower script. Most lower
+# scripts are for sh and travel as an argument; the hooks take a file. rbm sets
+# TMPDIR to its own temporary folder, and gives the script its standard input,
+# which only a description replaces.
 sub script {
     my ($program, $lower, $input, %environment) = @_;
-    $lower = "#!/bin/sh\n$lower" unless $lower =~ m/^#/;
-    my $end = 'END_' . sha256_hex(encode('UTF-8', $lower . $input));
     my $exports = join('', map { "export $_=" . shell_quote($environment{$_}) . "\n" }
                            sort keys %environment);
     my $path = shell_quote("$libexec_dir/$program");
+    my $is_for_hook = $program eq 'remote-start' || $program eq 'remote-finish';
+    if (!$is_for_hook && $lower =~ m{^(?:#!/bin/sh\s*\n|[^#])} && length $lower < 60_000) {
+        return "#!/bin/sh\n${exports}exec $path /bin/sh -c " . shell_quote($lower) . "\n";
+    }
+    $lower = "#!/bin/sh\n$lower" unless $lower =~ m/^#/;
+    my $end = 'END_' . sha256_hex(encode('UTF-8', $lower . $input));
+    my $description = $input eq '' ? '' : " <<'$end'\n$input\n$end";
     return <<SCRIPT;
 #!/bin/sh
 set -e
-${exports}lower=\$(mktemp "\${TMPDIR:-/tmp}/rbm-resume-XXXXXX")
+${exports}lower=\${TMPDIR:?}/rbm-resume-$program-\$\$
 cat > "\$lower" <<'$end'
 $lower
 $end
 chmod 0700 "\$lower"
-exec $path "\$lower" <<'$end'
-$input
-$end
+exec $path "\$lower"$description
 SCRIPT
+}
+
+sub has_get_failed {
+    my ($live) = @_;
+    open(my $fh, '<', "$live/scripts") or return 0;
+    return scalar grep { m/^get [^0]/ } <$fh>;
 }
 
 # What remote_start had to say is swallowed by rbm, which captures its output.

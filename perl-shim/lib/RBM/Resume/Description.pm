@@ -3,6 +3,7 @@ package RBM::Resume::Description;
 use strict;
 use warnings;
 
+use Cwd qw(getcwd);
 use Digest::SHA qw(sha256_hex);
 use Encode qw(encode);
 use JSON::PP;
@@ -25,13 +26,30 @@ sub script_names {
     return ('pre', $RBM::config->{step}, 'post');
 }
 
+# The description, or {"trouble": "..."}. rbm ends the whole build when it can't
+# tell something; a build that would work without us must not end here.
 sub as_json {
-    my ($project, $remote_start) = @_;
+    my ($project, $templates) = @_;
+    my %saved = map { $_ => $RBM::config->{$_} } qw(opt run step origin_step);
+    my $old_cwd = getcwd;
+    no warnings 'redefine';
+    local *RBM::exit_error = sub { die "$_[0]\n" };
+    # Nothing is downloaded or made anew for a description.
+    local *RBM::input_file_need_dl = sub { return undef };
+    my $description = eval { describe($project, $templates) };
+    my $trouble = $@;
+    $RBM::config->{$_} = $saved{$_} foreach keys %saved;
+    chdir $old_cwd;
+    $description //= { trouble => "rbm cannot describe the build: $trouble" };
+    return JSON::PP->new->canonical->ascii->encode($description);
+}
+
+sub describe {
+    my ($project, $templates) = @_;
     my $step = $RBM::config->{step};
     my $run_target = $RBM::config->{run}{target};
-    my $is_offline = option($project, "container/disable_network/$step");
     my ($images, $inputs) = input_ids($project);
-    my %description = (
+    return {
         format          => 1,
         project         => $project,
         step            => $step,
@@ -44,13 +62,13 @@ sub as_json {
         input_files     => [ @$inputs, copied_file_ids($project) ],
         scripts         => rendered_scripts($project),
         container       => {
-            user            => option($project, 'container/user'),
-            disable_network => $is_offline ? JSON::PP::true : JSON::PP::false,
-            remote_start    => sha256_hex(encode('UTF-8', $remote_start // '')),
-            remote_mktemp   => option($project, 'remote_mktemp'),
+            user          => option($project, 'container/user'),
+            offline       => [ grep { option($project, "container/disable_network/$_") } script_names() ],
+            templates     => { map { $_ => sha256_hex(encode('UTF-8', $templates->{$_} // '')) }
+                                   keys %$templates },
+            remote_mktemp => option($project, 'remote_mktemp'),
         },
-    );
-    return JSON::PP->new->canonical->ascii->encode(\%description);
+    };
 }
 
 # Options under which a thing is rendered the same on any machine and in any
@@ -151,14 +169,16 @@ sub copied_file_ids {
 # A tag or branch moves; the commit that it leads to decides.
 sub source_commit {
     my ($project) = @_;
-    foreach my $vcs ([ 'git', 'rev-parse --verify %s^{commit}' ], [ 'hg', 'id --debug -i -r %s' ]) {
-        my ($tool, $arguments) = @$vcs;
-        next unless option($project, "${tool}_url");
-        my $revision = option($project, "${tool}_hash");
-        my $command = "$tool " . sprintf($arguments, shell_quote($revision));
-        return "$tool:" . RBM::execute($project, $command, { exec_noco => 1 });
-    }
-    return undef;
+    my $git = option($project, 'git_url');
+    my $hg = $git ? undef : option($project, 'hg_url');
+    return undef unless $git || $hg;
+    my $revision = shell_quote(option($project, $git ? 'git_hash' : 'hg_hash') // '');
+    my $command = $git ? "git rev-parse --verify $revision^{commit}"
+                       : option($project, 'hg') . " id --debug -i -r $revision";
+    my $commit = RBM::execute($project, $command, { exec_noco => 1 }) // '';
+    chomp $commit;
+    die "'$command' names no commit of $project\n" unless $commit =~ m/^[0-9a-f]{7,}/;
+    return ($git ? 'git:' : 'hg:') . $commit;
 }
 
 1;
