@@ -16,9 +16,10 @@ export async function removeLeftovers(
 ): Promise<string[]> {
   const below = files.filter(({ path }) => isBelow(path, options.rootDir));
   const wanted = new Set(below.map(({ path, id }) => `${id} ${keyOf(path)}`));
-  const named = new Set(below.map(({ path }) => keyOf(path)));
-  const real = (await ask(['realpath', '-z', '-e', '-q', '--'], [...named])).filter((path) =>
-    named.has(path),
+  // Where a symbolic link is on the way, the real path is another one, which nobody wants removed.
+  const real = await ask(
+    ['realpath', '-z', '-e', '-q', '--'],
+    [...new Set(below.map(({ path }) => keyOf(path)))],
   );
   const describe = 'find "$@" -maxdepth 0 -type f -printf "%D:%i\\0%p\\0"; exit 0';
   const found = await ask(['sh', '-c', describe, 'sh'], real);

@@ -139,7 +139,7 @@ perl -e 'open R, "<", "there"; open W, ">", "back"; open F, ">", "ready"; print 
     const container = await tinyContainer(t, { script: `#!/bin/bash\nset -m\n${script}` });
     await container.waitFor('ready');
     assertGentle(await stop(container));
-    assert.deepEqual(container.alive(), []);
+    assert.deepEqual(container.scriptAlive(), []);
   });
 
   it('ends a program before the worker that it feeds, which ends at the end of its input', async (t) => {

@@ -91,7 +91,7 @@ describe('stopping what does not want to end', { concurrency: 4 }, () => {
     await container.waitFor('ready');
     const report = await stop(container, { graceMs: 3_000 });
     assert.ok(report.processes >= 4, String(report.processes));
-    assert.deepEqual(container.alive(), []);
+    assert.deepEqual(container.scriptAlive(), []);
     await container.end();
     assert.equal(await container.read('next'), null);
   });
@@ -129,7 +129,7 @@ describe('stopping what does not want to end', { concurrency: 4 }, () => {
     const report = await stop(container, { graceMs: 3_000 });
     assert.equal(report.wasRunning, true);
     assert.ok(report.durationMs < 3_000, `${report.durationMs}`);
-    assert.deepEqual(container.alive(), []);
+    assert.deepEqual(container.scriptAlive(), []);
   });
 
   it('ends the script all the same when it fails on the way', async (t) => {
@@ -179,6 +179,6 @@ describe('stopping what does not want to end', { concurrency: 4 }, () => {
     for (const who of ['runner', 'login', 'first']) {
       assert.notEqual(await container.read(`${who}-went-on`), null, who);
     }
-    assert.deepEqual(container.alive(), []);
+    assert.deepEqual(container.scriptAlive(), []);
   });
 });

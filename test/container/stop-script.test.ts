@@ -58,7 +58,7 @@ describe('stopping a script', { concurrency: 4 }, () => {
     await container.waitFor('ready');
     const report = await stop(container);
     assert.deepEqual([report.escalation, report.killed], ['SIGINT', []]);
-    assert.deepEqual(container.alive(), []);
+    assert.deepEqual(container.scriptAlive(), []);
     assert.equal(await container.read('next'), null);
   });
 
@@ -82,7 +82,7 @@ describe('stopping a script', { concurrency: 4 }, () => {
     await sleep(100);
     const report = await stop(container);
     assert.deepEqual(report.killed, []);
-    assert.deepEqual(container.alive(), []);
+    assert.deepEqual(container.scriptAlive(), []);
   });
 
   it('removes what a shell was writing itself, before the end is recorded, and nothing else', async (t) => {
@@ -128,7 +128,7 @@ sleep 1004
       [],
     );
     assert.equal(report.processes, nested.length + 1, 'one has a root that leads nowhere');
-    assert.deepEqual(container.alive(), []);
+    assert.deepEqual(container.scriptAlive(), []);
     assert.equal((await container.end()).status, 137);
   });
 
@@ -155,7 +155,7 @@ sleep 1004
     for (const container of containers) await container.waitFor('ready');
     const before = other.alive();
     await stop(stopped);
-    assert.deepEqual(stopped.alive(), []);
+    assert.deepEqual(stopped.scriptAlive(), []);
     assert.deepEqual(other.alive(), before);
     assert.equal(outside.exitCode ?? outside.signalCode, null);
     await stop(other);
@@ -225,6 +225,6 @@ if (!syscall(&SYS_vfork)) { open F, ">", "ready"; syswrite F, "1\\n"; select und
     const report = await stop(container);
     assert.deepEqual([report.processes, report.escalation], [2, 'SIGINT']);
     assert.ok(report.durationMs < 4_000, `${report.durationMs}`);
-    assert.deepEqual(container.alive(), []);
+    assert.deepEqual(container.scriptAlive(), []);
   });
 });

@@ -44,6 +44,8 @@ export interface TinyContainer {
   end(): Promise<{ readonly status: number; readonly left: readonly string[] }>;
   /** The host's pids and command lines of what has its root in the container, found by other means than the product's. */
   alive(): { readonly pid: number; readonly command: string }[];
+  /** What of {@link alive} is the script, and not above it. */
+  scriptAlive(): { readonly pid: number; readonly command: string }[];
   /** Kills all of it at once, as the death of `container run` does. */
   kill(): void;
   /** Kills what is left, and removes the directory. */
@@ -132,6 +134,8 @@ export async function startTinyContainer(options: TinyContainerOptions): Promise
       return { status: Number(status), left };
     },
     alive: () => aliveIn(dir),
+    scriptAlive: () =>
+      aliveIn(dir).filter(({ command }) => !/^\/bin\/sh \/rbm\/(run|login|cmd)$/.test(command)),
     kill: () => {
       // The program that started it all dies here, and the kernel kills the pid namespace with it.
       const pid = Number(readFileSync(join(base, 'pid'), 'utf8'));
