@@ -18,6 +18,7 @@ export const main = (): Promise<void> =>
       container: requiredPath(values.container ?? env.RBM_RESUME_CONTAINER, '--container'),
       store: requiredPath(values.store ?? env.RBM_RESUME_STORE, '--store'),
       run: currentRun(),
+      onProgress: say,
       ...(removeWith === undefined
         ? {}
         : { remove: () => runLower(requiredPath(removeWith, '--remove-with')) }),

@@ -23,6 +23,8 @@ const trace = traceTo('park');
 export interface ParkRequest {
   readonly container: string;
   readonly live: LivePaths;
+  /** Called before the tree has to be copied. */
+  readonly onCopy?: (() => void) | undefined;
   /** All but what only the parking itself knows. */
   readonly record: Omit<KeptRecord, 'inode' | 'bootId' | 'parkedAt'>;
 }
@@ -44,7 +46,7 @@ export function park(paths: StorePaths, request: ParkRequest): Promise<ParkResul
     const [bootId, parkedAt] = [await readBootId(), new Date().toISOString()];
     const complete = async () => ({ ...record, bootId, parkedAt, inode: await inodeOf(container, kept) });
     await writeJsonDurably(kept.pendingRecord, await complete());
-    const how = await moveTree(container, kept.rootfs);
+    const how = await moveTree(container, kept.rootfs, { onCopy: request.onCopy });
     if (how === 'copy') await writeJsonDurably(kept.pendingRecord, await complete());
     if (record.baseline !== null) await rename(request.live.baseline, kept.baseline);
     await rename(kept.pendingRecord, kept.record);

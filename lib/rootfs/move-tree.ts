@@ -22,8 +22,13 @@ const KEEP_ALL = [
 /**
  * Moves a container's tree: by rename where both places are on one file system, otherwise as a copy inside the id map
  * that takes the final name only when it is complete. `to` must not exist; its parent is made when missing.
+ * @param options.onCopy called before a copy begins, which may take minutes
  */
-export async function moveTree(from: string, to: string): Promise<MoveKind> {
+export async function moveTree(
+  from: string,
+  to: string,
+  options: { readonly onCopy?: (() => void) | undefined } = {},
+): Promise<MoveKind> {
   await mkdir(dirname(to), { recursive: true });
   try {
     await rename(from, to);
@@ -39,6 +44,7 @@ export async function moveTree(from: string, to: string): Promise<MoveKind> {
       throw error;
     }
   }
+  options.onCopy?.();
   await copyTree(from, `${to}.partial`);
   await rename(`${to}.partial`, to);
   await removeTree(from).catch((error: unknown) =>

@@ -4,20 +4,23 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { RbmResumeError } from '../../lib/errors.js';
-import { ancestorsOf, hasSignal, isAlive, isStopped } from '../../lib/container/process-status.js';
+import {
+  ancestorsOf,
+  hasSignal,
+  isAlive,
+  isStopped,
+  type ContainerProcess,
+} from '../../lib/container/process-status.js';
 import { findRunner, listProcesses } from '../../lib/container/processes.js';
-import { tinyContainer } from './tiny-container.js';
+import { eventually, tinyContainer } from './tiny-container.js';
 
 const hasThreads = spawnSync('perl', ['-Mthreads', '-e', '1']).status === 0;
 
 describe('listing the processes of a container', { concurrency: 4 }, () => {
   it('finds the runner by the pid that it gives itself, and what is below it', async (t) => {
-    const script = `trap '' INT\nsleep 1000 &\necho 1 >ready\nwait\n`;
-    const container = await tinyContainer(t, { script });
-    await container.waitFor('ready');
-    await sleep(100);
+    const container = await tinyContainer(t, { script: `trap '' INT\nsleep 1000 &\nwait\n` });
+    await container.waitForProcess('sleep 1000');
     const runner = findRunner(container.dir, container.runnerNsPid);
     assert.ok(runner);
     assert.deepEqual(runner.command, ['/bin/sh', '/rbm/cmd']);
@@ -47,9 +50,9 @@ unshare --pid --fork sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 1
 `;
     const container = await tinyContainer(t, { script, isRoot: true });
     await container.waitFor('ready');
-    await sleep(100);
+    const { pid } = await container.waitForProcess('sleep 1001');
     const processes = listProcesses(container.dir);
-    assert.ok(processes.some(({ command }) => command.join(' ') === 'sleep 1001'));
+    assert.ok(processes.some((process) => process.pid === pid));
     const innermost = processes.filter(({ namespacePids }) => namespacePids.at(-1) === container.runnerNsPid);
     assert.equal(innermost.length, 2);
     assert.deepEqual(findRunner(container.dir, container.runnerNsPid)?.command, ['/bin/sh', '/rbm/cmd']);
@@ -69,9 +72,10 @@ unshare --pid --fork sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 1
       'its dead child is not listed',
     );
     process.kill(build.pid, 'SIGSTOP');
-    await sleep(100);
-    const stopped = listProcesses(container.dir).find(({ pid }) => pid === build.pid);
-    assert.ok(stopped && isStopped(stopped) && isAlive(stopped));
+    const stopped = await eventually(() =>
+      listProcesses(container.dir).find((process) => process.pid === build.pid && isStopped(process)),
+    );
+    assert.ok(isAlive(stopped));
     process.kill(build.pid, 'SIGKILL');
     await container.ended;
     assert.equal(isAlive(stopped), false);
@@ -91,11 +95,10 @@ syscall(&SYS_exit, 0);
 `,
       });
       await container.waitFor('ready');
-      await sleep(200);
       const runner = findRunner(container.dir, container.runnerNsPid);
-      const build = listProcesses(container.dir).find(({ parentPid }) => parentPid === runner?.pid);
-      assert.ok(build, 'the process lives on');
-      assert.match(build.procDir, /\/task\//);
+      const isOfThread = ({ parentPid, procDir }: ContainerProcess): boolean =>
+        parentPid === runner?.pid && procDir.includes('/task/');
+      const build = await eventually(() => listProcesses(container.dir).find(isOfThread));
       assert.match(build.executable ?? '', /perl/);
       assert.notEqual(build.state, 'Z');
     },

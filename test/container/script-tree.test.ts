@@ -31,10 +31,9 @@ describe('freezing a script', { concurrency: 2 }, () => {
 
   it('lets all run again that it has stopped, and nothing that was stopped before', async (t) => {
     const container = await tinyContainer(t, {
-      script: `sleep 1000 &\nkill -STOP $!\necho 1 >ready\nsleep 1001\n`,
+      script: `sleep 1000 &\nsleep 0.3\nkill -STOP $!\nsleep 1001\n`,
     });
-    await container.waitFor('ready');
-    await sleep(100);
+    await container.waitForProcess('sleep 1001');
     const tree = treeOf(container);
     await tree.freeze(5_000);
     tree.thaw();
@@ -48,10 +47,9 @@ describe('freezing a script', { concurrency: 2 }, () => {
 
   it('knows what stood above a process after those between have died', async (t) => {
     const container = await tinyContainer(t, {
-      script: `bash -c 'perl -e "sleep 1000" & echo 1 >ready; wait; :'\n:\n`,
+      script: `bash -c 'perl -e "sleep 1000" & wait; :'\n:\n`,
     });
-    await container.waitFor('ready');
-    await sleep(100);
+    await container.waitForProcess('perl -e sleep 1000');
     const tree = treeOf(container);
     await tree.freeze(5_000);
     const named = (word: string) =>

@@ -3,7 +3,6 @@ import { writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { RbmResumeError } from '../../lib/errors.js';
 import { stopScript, type StopOptions, type StopReport } from '../../lib/container/stop-script.js';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { tinyContainer, type TinyContainer } from './tiny-container.js';
 
 const stop = (
@@ -100,11 +99,10 @@ describe('stopping what does not want to end', { concurrency: 4 }, () => {
     const container = await tinyContainer(t, {
       script: `mkfifo linger; sleep 1000 & echo 1 >ready; sleep 1001\n`,
     });
-    await container.waitFor('ready');
-    await sleep(100);
-    const immortal = container.alive().find(({ command }) => command === 'sleep 1000');
+    await container.waitForProcess('sleep 1001');
+    const immortal = await container.waitForProcess('sleep 1000');
     const sendSignal = (pid: number, signal: NodeJS.Signals): void => {
-      if (pid !== immortal?.pid || signal === 'SIGSTOP') process.kill(pid, signal);
+      if (pid !== immortal.pid || signal === 'SIGSTOP') process.kill(pid, signal);
     };
     const clock = {
       now: () => performance.now() * 20,
@@ -113,7 +111,7 @@ describe('stopping what does not want to end', { concurrency: 4 }, () => {
     await assert.rejects(stop(container, { graceMs: 1_000, sendSignal, clock }), (error) => {
       assert.ok(error instanceof RbmResumeError);
       assert.equal(error.code, 'STILL_ALIVE');
-      assert.equal(error.fields.pids, String(immortal?.pid));
+      assert.equal(error.fields.pids, String(immortal.pid));
       return true;
     });
     assert.equal((await container.end()).status, 137);

@@ -111,8 +111,7 @@ echo 1 >ready
 sleep 1004
 `;
     const container = await tinyContainer(t, { script, isRoot: true });
-    await container.waitFor('ready');
-    await sleep(100);
+    for (const number of [1, 2, 3, 4]) await container.waitForProcess(`sleep 100${number}`);
     const own = container.alive();
     const signalled = new Set<number>();
     const report = await stop(container, {
@@ -150,9 +149,9 @@ sleep 1004
     const script = `echo 1 >ready\nsleep 1000\n`;
     const containers = await Promise.all([tinyContainer(t, { script }), tinyContainer(t, { script })]);
     const [stopped, other] = containers;
+    for (const container of containers) await container.waitForProcess('sleep 1000');
     const outside = spawn('sleep', ['1000'], { stdio: 'ignore' });
     t.after(() => outside.kill('SIGKILL'));
-    for (const container of containers) await container.waitFor('ready');
     const before = other.alive();
     await stop(stopped);
     assert.deepEqual(stopped.scriptAlive(), []);
@@ -163,10 +162,9 @@ sleep 1004
 
   it('signals nothing above the script', async (t) => {
     const container = await tinyContainer(t, {
-      script: `echo 1 >ready\nmkfifo linger\nsleep 1000 & sleep 1000\n`,
+      script: `echo 1 >ready\nmkfifo linger\nsleep 1000 & sleep 1001\n`,
     });
-    await container.waitFor('ready');
-    await sleep(100);
+    for (const number of [0, 1]) await container.waitForProcess(`sleep 100${number}`);
     const above = container.alive().filter(({ command }) => command.includes('/rbm/'));
     const signalled: { pid: number; signal: string }[] = [];
     await stop(container, {
@@ -192,7 +190,7 @@ sleep 1004
 
   it('kills the script itself last, when its other shells are dead', async (t) => {
     const container = await tinyContainer(t, { script: `( ( echo 1 >ready; sleep 1000; : ); : ); :\n` });
-    await container.waitFor('ready');
+    await container.waitForProcess('sleep 1000');
     const [build, ...inner] = container.alive().filter(({ command }) => command.includes('./build'));
     const alive = new Map<number, number>();
     await stop(container, {

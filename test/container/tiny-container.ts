@@ -44,6 +44,8 @@ export interface TinyContainer {
   end(): Promise<{ readonly status: number; readonly left: readonly string[] }>;
   /** The host's pids and command lines of what has its root in the container, found by other means than the product's. */
   alive(): { readonly pid: number; readonly command: string }[];
+  /** Waits until a process with this command line is there: a fork becomes its own program only after a while. */
+  waitForProcess(command: string): Promise<{ readonly pid: number; readonly command: string }>;
   /** What of {@link alive} is the script, and not above it. */
   scriptAlive(): { readonly pid: number; readonly command: string }[];
   /** Kills all of it at once, as the death of `container run` does. */
@@ -134,6 +136,8 @@ export async function startTinyContainer(options: TinyContainerOptions): Promise
       return { status: Number(status), left };
     },
     alive: () => aliveIn(dir),
+    waitForProcess: (command: string) =>
+      eventually(() => aliveIn(dir).find((process) => process.command === command)),
     scriptAlive: () =>
       aliveIn(dir).filter(({ command }) => !/^\/bin\/sh \/rbm\/(run|login|cmd)$/.test(command)),
     kill: () => {
@@ -144,8 +148,7 @@ export async function startTinyContainer(options: TinyContainerOptions): Promise
     remove: async () => {
       if (!isOver) container.kill();
       await ended;
-      for (const deadline = Date.now() + TIMEOUT_MS; aliveIn(dir).length > 0 && Date.now() < deadline;)
-        await sleep(5);
+      await eventually(() => aliveIn(dir).length === 0 || undefined);
       await execInIdMap(['rm', '-rf', '--', base]);
     },
   };
@@ -155,6 +158,15 @@ export async function startTinyContainer(options: TinyContainerOptions): Promise
     await container.remove();
     throw error;
   }
+}
+
+/** What `look` finds as soon as it finds something. */
+export async function eventually<Found>(look: () => Found | undefined): Promise<Found> {
+  for (const deadline = Date.now() + TIMEOUT_MS; Date.now() < deadline; await sleep(5)) {
+    const found = look();
+    if (found !== undefined) return found;
+  }
+  throw new Error(`in vain: ${look.toString()}`);
 }
 
 /** A {@link startTinyContainer} that is removed when the test ends. */

@@ -1,0 +1,120 @@
+import { messageOf } from '../errors.js';
+import type { ProjectHash } from '../digest.js';
+import { readLines, type ScriptEnd } from '../store/live.js';
+import type { LivePaths, StorePaths } from '../store/paths.js';
+import type { Leg, LiveRecord } from '../store/record.js';
+import { fingerprintInputs } from './inputs.js';
+import { readStopped, type StoppedFile } from './interrupt-files.js';
+import { isWorthKeeping, type Outcome } from './outcome.js';
+import { park, type ParkResult } from './park.js';
+
+/** A build that has ended, and what is to be said of it. */
+export interface Ending {
+  readonly record: LiveRecord;
+  readonly live: LivePaths;
+  readonly outcome: Outcome;
+  readonly ends: ReadonlyMap<string, ScriptEnd>;
+  readonly notes: string[];
+  readonly onCopy: () => void;
+}
+
+/**
+ * Parks the tree of a build when it is worth it; says so, or why not, in the notes. A tree that cannot be parked is the
+ * caller's to remove.
+ * @returns how it was parked, `null` when it was not
+ */
+export async function keep(paths: StorePaths, ending: Ending): Promise<ParkResult | null> {
+  const { record, live, outcome, ends, notes } = ending;
+  const { hash, project } = record;
+  if (hash === null || !isWorthKeeping(outcome, record.resumed)) {
+    if (outcome.startsWith('interrupted')) notes.push(`${project} was interrupted; ${reasonNotKept(ending)}`);
+    return null;
+  }
+  const stopped = await readStopped(live);
+  const leg = legOf(record, { ends, stopped });
+  try {
+    const how = await park(paths, {
+      container: record.container,
+      live,
+      onCopy: ending.onCopy,
+      record: {
+        format: record.format,
+        project,
+        step: record.step,
+        targets: record.targets,
+        version: record.version,
+        filename: record.filename,
+        workspace: record.workspace,
+        expectedScripts: record.expectedScripts,
+        idMap: record.idMap,
+        legs: [...record.legs, leg],
+        hash,
+        container: record.container,
+        tmpFolders: await readLines(live.tmpFolders),
+        inputs: record.inputsDir === null ? null : await fingerprintInputs(record.inputsDir, record),
+        endedScripts: [...ends].filter(([name, end]) => name !== 'get' && end === 0).map(([name]) => name),
+        baseline: record.baseline,
+        reason: outcome,
+      },
+    });
+    notes.push(...describeParking(how, { hash, project, leg, outcome }));
+    return how;
+  } catch (error) {
+    notes.push(`${project} could not be kept: ${messageOf(error)}`);
+    return null;
+  }
+}
+
+const reasonNotKept = ({ record, outcome }: Ending): string => {
+  if (record.hash === null) return 'nothing is kept of it, since var/resume is off for it';
+  return outcome === 'interrupted-early'
+    ? 'its build script had not begun, so nothing is kept'
+    : 'nothing is kept';
+};
+
+function describeParking(
+  how: ParkResult,
+  parked: {
+    readonly hash: ProjectHash;
+    readonly project: string;
+    readonly leg: Leg;
+    readonly outcome: Outcome;
+  },
+): string[] {
+  const { hash, project, leg, outcome } = parked;
+  if (how === 'already-kept') {
+    return [`${project}: more work is kept under ${hash} already, by another build; this one is removed`];
+  }
+  const why = {
+    interrupted:
+      leg.stoppedIn === null ? 'interrupted between two scripts' : `interrupted during ${leg.stoppedIn}`,
+    'get-failed': 'its output could not be copied out',
+  }[outcome as string];
+  const notes = [`${project} ${why ?? 'did not start'}; its root filesystem is kept under ${hash}`];
+  if (how === 'copy') {
+    notes.push(
+      'the store lies on another file system than tmp_dir, so the tree was copied: this took longer',
+    );
+  }
+  if (leg.removedFiles.length > 0) {
+    notes.push(
+      `removed, since they were being written when a process was killed: ${leg.removedFiles.join(', ')}`,
+    );
+  }
+  return notes;
+}
+
+function legOf(
+  record: LiveRecord,
+  how: { readonly ends: ReadonlyMap<string, ScriptEnd>; readonly stopped: StoppedFile | null },
+): Leg {
+  const endedAt = new Date();
+  return {
+    startedAt: record.startedAt,
+    endedAt: endedAt.toISOString(),
+    seconds: Math.max(0, (endedAt.getTime() - Date.parse(record.startedAt)) / 1000),
+    stoppedIn: [...how.ends].find(([, end]) => end === 'interrupted')?.[0] ?? null,
+    escalation: how.stopped?.escalation ?? null,
+    removedFiles: how.stopped?.removedFiles ?? [],
+  };
+}
