@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import type { TestContext } from 'node:test';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { systemErrorCode } from '../../lib/errors.js';
 import { execInIdMap } from '../../lib/id-map.js';
 
 export interface TinyContainerOptions {
@@ -142,11 +143,16 @@ export async function startTinyContainer(options: TinyContainerOptions): Promise
       aliveIn(dir).filter(({ command }) => !/^\/bin\/sh \/rbm\/(run|login|cmd)$/.test(command)),
     kill: () => {
       // The program that started it all dies here, and the kernel kills the pid namespace with it.
-      const pid = Number(readFileSync(join(base, 'pid'), 'utf8'));
-      if (!isOver && pid > 0) process.kill(pid, 'SIGKILL');
+      try {
+        const pid = Number(readFileSync(join(base, 'pid'), 'utf8'));
+        if (!isOver && pid > 0) process.kill(pid, 'SIGKILL');
+      } catch (error) {
+        // It has died already, and only nobody was told yet; or it was never born.
+        if (!['ESRCH', 'ENOENT'].includes(systemErrorCode(error) ?? '')) throw error;
+      }
     },
     remove: async () => {
-      if (!isOver) container.kill();
+      container.kill();
       await ended;
       await eventually(() => aliveIn(dir).length === 0 || undefined);
       await execInIdMap(['rm', '-rf', '--', base]);

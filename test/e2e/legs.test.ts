@@ -41,10 +41,10 @@ for (const rbm of rbmsUnderTest()) {
 
     it('interrupts at a deadline, also one that falls into the build of a dependency, and keeps that one', async () => {
       const w = make({
-        lower: { build: tenUnits },
+        lower: { build: `[ -e /var/tmp/once ] || { touch /var/tmp/once; sleep 1000; }\n${tenUnits}` },
         upper: { build: 'cp lower.txt "[% dest_dir %]/[% c("filename") %]"', dependsOn: ['lower'] },
       });
-      const first = await w.run('upper', ['--deadline', '3s']).ended;
+      const first = await w.run('upper', ['--deadline', '12s']).ended;
       assert.equal(first.status, 75, first.output);
       const { kept } = await w.json<{ kept: { record: { project: string; legs: unknown[] } }[] }>('list');
       assert.deepEqual(
