@@ -45,6 +45,16 @@ describe('freezing a script', { concurrency: 2 }, () => {
     assert.deepEqual(states.sort(), ['./build S', '1000 T', '1001 S']);
   });
 
+  it('finds nothing open in a container that has died meanwhile', async (t) => {
+    const container = await tinyContainer(t, { script: `sleep 1000\n` });
+    await container.waitForProcess('sleep 1000');
+    const tree = treeOf(container);
+    await tree.freeze(5_000);
+    container.kill();
+    await container.ended;
+    assert.equal((await tree.openFilesOf(tree.members.all)).size, 0);
+  });
+
   it('knows what stood above a process after those between have died', async (t) => {
     const container = await tinyContainer(t, {
       script: `bash -c 'perl -e "sleep 1000" & wait; :'\n:\n`,

@@ -95,6 +95,20 @@ describe('stopping what does not want to end', { concurrency: 4 }, () => {
     assert.equal(await container.read('next'), null);
   });
 
+  it('runs no line of a shell that a program becomes when it is asked to end', async (t) => {
+    const container = await tinyContainer(t, {
+      script: `perl changing\n`,
+      files: {
+        changing: `$SIG{INT} = sub { exec "sh", "-c", "perl polite; echo 1 >next" }; ${READY}; sleep 1 while 1`,
+        polite: `$SIG{INT} = sub { exit 0 }; sleep 1 while 1`,
+      },
+    });
+    await container.waitFor('ready');
+    const report = await stop(container, { graceMs: 5_000 });
+    assert.deepEqual(report.killed, []);
+    assert.deepEqual((await container.end()).left, ['build', 'changing', 'polite', 'ready']);
+  });
+
   it('names what not even SIGKILL ends, after it has ended all the rest', async (t) => {
     const container = await tinyContainer(t, {
       script: `mkfifo linger; sleep 1000 & echo 1 >ready; sleep 1001\n`,

@@ -98,7 +98,7 @@ describe('stopping a script', { concurrency: 4 }, () => {
 
   it('ends what has another root, another pid namespace or no parent left', async (t) => {
     const script = `
-mkdir nested detached
+mkdir nested detached loose
 mkfifo never
 mount --rbind / nested
 unshare --mount --propagation unchanged --pid --fork chroot nested sh -c 'sleep 1001 & sleep 1002' &
@@ -107,6 +107,10 @@ chroot detached sh -c 'echo 1 >/work/inside; read -r line </work/never' &
 while [ ! -s inside ]; do sleep 0.05; done
 umount --lazy detached
 ( setsid sleep 1003 & )
+unshare --mount --propagation unchanged sh -c 'mount --rbind / loose
+  chroot loose sh -c "echo 1 >/work/adopted; read -r line </work/never" &
+  while [ ! -s adopted ]; do sleep 0.05; done
+  umount --lazy loose'
 echo 1 >ready
 sleep 1004
 `;
@@ -126,7 +130,7 @@ sleep 1004
       nested.filter(({ pid }) => !signalled.has(pid)),
       [],
     );
-    assert.equal(report.processes, nested.length + 1, 'one has a root that leads nowhere');
+    assert.equal(report.processes, nested.length + 2, 'two have a root that leads nowhere');
     assert.deepEqual(container.scriptAlive(), []);
     assert.equal((await container.end()).status, 137);
   });
@@ -211,6 +215,17 @@ sleep 1004
     await container.waitFor('ready');
     await stop(container);
     assert.deepEqual(await container.end(), { status: 130, left: ['build', 'orphan', 'ready', 'tidied'] });
+  });
+
+  it('removes what shells were writing before a script that is no shell ends', async (t) => {
+    const script = `bash -c '{ echo 1 >ready; sleep 1000; } >half' & exec perl -e '$SIG{INT} = sub { sleep 1; exit 3 }; sleep 1 while 1'\n`;
+    const container = await tinyContainer(t, { script });
+    await container.waitForProcess('sleep 1000');
+    await container.waitForProcess('perl -e $SIG{INT} = sub { sleep 1; exit 3 }; sleep 1 while 1');
+    await sleep(100);
+    const report = await stop(container);
+    assert.deepEqual(report.removedFiles, ['/work/half']);
+    assert.deepEqual(await container.end(), { status: 3, left: ['build', 'ready'] });
   });
 
   it('is not held up by a parent that waits in the kernel for its child to become a program', async (t) => {
