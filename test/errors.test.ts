@@ -7,14 +7,14 @@ const documentation = readFileSync(new URL('../docs/errors.md', import.meta.url)
 
 describe('docs/errors.md', () => {
   it('has one row for each code, with its exit status, and no other', () => {
-    const rows = [...documentation.matchAll(/^\| `([A-Z_]+)` \| (\d+) \| .+ \|$/gm)];
+    const rows = [...documentation.matchAll(/^\| `([A-Z_]+)`\s*\| (\d+)\s*\| .+ \|$/gm)];
     const documented: Record<string, number> = {};
     for (const [, code, status] of rows) documented[String(code)] = Number(status);
     assert.deepEqual(documented, { ...ERROR_EXIT_STATUS });
   });
 
   it('has one row for each exit status', () => {
-    const rows = [...documentation.matchAll(/^\| (\d+) \| .+ \|$/gm)].map(([, status]) => Number(status));
+    const rows = [...documentation.matchAll(/^\| (\d+)\s*\| .+ \|$/gm)].map(([, status]) => Number(status));
     assert.deepEqual(
       rows,
       Object.values(EXIT).sort((a, b) => a - b),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, rmSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parseBuildDescription, projectHash, type BuildDescription } from '../lib/project-hash.js';
@@ -53,6 +53,34 @@ for (const rbm of rbmsUnderTest()) {
     it('differs between the mutations too', () => {
       const [a, b] = [mutations[0], mutations[1]].map((change) => changed(change as Change));
       assert.notEqual(a, b);
+    });
+
+    /** The hashes before and after a change of a workspace that was set up for it. */
+    const hashesAround = (setUp: (dir: string) => void, change: (dir: string) => void): [string, string] => {
+      const dir = makeWorkspace();
+      try {
+        setUp(dir);
+        const before = hashOf(dir);
+        change(dir);
+        return [before, hashOf(dir)];
+      } finally {
+        rmSync(dirname(dir), { recursive: true });
+      }
+    };
+
+    it('changes with the version of a dependency that the script does not name', () => {
+      const [before, after] = hashesAround(
+        (dir) => {
+          writeFileSync(join(dir, 'projects/tally/build'), '#!/bin/sh\ncat libtally-*\n');
+          const config = join(dir, 'projects/tally/config');
+          writeFileSync(config, readFileSync(config, 'utf8').replace('-[% c("var/build_id") %]', ''));
+        },
+        (dir) => {
+          const config = join(dir, 'projects/libtally/config');
+          writeFileSync(config, readFileSync(config, 'utf8').replace("version: '1.0'", "version: '1.1'"));
+        },
+      );
+      assert.notEqual(after, before);
     });
 
     for (const change of irrelevant) {

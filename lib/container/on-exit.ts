@@ -9,7 +9,7 @@ import { storePaths, type LivePaths, type StorePaths } from '../store/paths.js';
 import { readLiveRecord, type LiveRecord } from '../store/record.js';
 import { traceTo } from '../trace.js';
 import { readStopped } from './interrupt-files.js';
-import { moveTree, removeTree } from '../rootfs/move-tree.js';
+import { discardDirectory, moveTree, removeTree } from '../rootfs/move-tree.js';
 import { keep } from './keep.js';
 import { decideOutcome, type ContainerFacts, type Outcome } from './outcome.js';
 import type { ParkResult } from './park.js';
@@ -129,7 +129,7 @@ async function dropKept(paths: StorePaths, hash: ProjectHash): Promise<void> {
   const dirs = [paths.parked(hash).dir, join(paths.setAsideRoot, hash)].filter((dir) => existsSync(dir));
   if (dirs.length === 0 && (await failedTries(paths, hash)) === 0) return;
   await withStoreLock(paths, async () => {
-    for (const dir of dirs) await removeTree(dir);
+    for (const dir of dirs) await discardDirectory(dir);
     await forgetFailedTries(paths, hash);
   });
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProjectHash } from '../digest.js';
 import { messageOf } from '../errors.js';
@@ -14,7 +14,7 @@ import type { KeptPaths, LivePaths, StorePaths } from '../store/paths.js';
 import { readKeptRecord, workSeconds, type KeptRecord, type LiveRecord } from '../store/record.js';
 import { traceTo } from '../trace.js';
 import { firstDifference } from '../rootfs/fingerprint.js';
-import { directoryInode, moveTree, removeTree, type MoveKind } from '../rootfs/move-tree.js';
+import { directoryInode, discardDirectory, moveTree, type MoveKind } from '../rootfs/move-tree.js';
 import { fingerprintInputs } from './inputs.js';
 import { setAside } from './set-aside.js';
 
@@ -41,7 +41,7 @@ export function park(paths: StorePaths, request: ParkRequest): Promise<ParkResul
   const kept = paths.parked(record.hash);
   return withStoreLock(paths, async () => {
     if (await hasMoreWork(kept, record)) return 'already-kept';
-    if (existsSync(kept.dir)) await removeTree(kept.dir);
+    await discardDirectory(kept.dir);
     await mkdir(kept.dir, { recursive: true });
     const [bootId, parkedAt] = [await readBootId(), new Date().toISOString()];
     const complete = async () => ({ ...record, bootId, parkedAt, inode: await inodeOf(container, kept) });
@@ -114,7 +114,7 @@ export async function takeBack(paths: StorePaths, taker: Taker): Promise<TakeRes
       if (record.baseline !== null) await rename(kept.baseline, paths.live(taker.id).baseline);
       const how = await moveTree(kept.rootfs, taker.container);
       // The tree is in use now: what is left of the place where it was can wait for the next parking.
-      await rm(kept.dir, { recursive: true, force: true }).catch((error: unknown) =>
+      await discardDirectory(kept.dir).catch((error: unknown) =>
         trace('cannot remove %s: %s', kept.dir, messageOf(error)),
       );
       return { how, record };

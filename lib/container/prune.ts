@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fse from 'fs-extra';
 import { isProjectHash } from '../digest.js';
 import { RbmResumeError, systemErrorCode } from '../errors.js';
-import { removeTree } from '../rootfs/move-tree.js';
+import { discardDirectory, removeTree } from '../rootfs/move-tree.js';
 import { listLive, namesIn, type LiveEntry } from '../store/live.js';
 import { withStoreLock } from '../store/lock.js';
 import { keptPathsIn, storePaths, type StorePaths } from '../store/paths.js';
@@ -59,7 +59,7 @@ export async function pruneLeftovers(store: string): Promise<Leftover[]> {
   const paths = storePaths(store);
   const found = await withStoreLock(paths, async () => {
     const leftovers = await findLeftovers(store);
-    for (const { what, path } of leftovers) if (what !== 'killed-build') await removeTree(path);
+    for (const { what, path } of leftovers) if (what !== 'killed-build') await discardDirectory(path);
     return leftovers;
   });
   for (const entry of await listLive(paths)) if (!entry.isOwnerAlive) await removeKilledBuild(entry);

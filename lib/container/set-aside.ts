@@ -4,7 +4,7 @@ import type { ProjectHash } from '../digest.js';
 import { writeFileDurably } from '../store/atomic-write.js';
 import { forgetFailedTries } from '../store/ledger.js';
 import type { StorePaths } from '../store/paths.js';
-import { removeTree } from '../rootfs/move-tree.js';
+import { discardDirectory } from '../rootfs/move-tree.js';
 
 /**
  * Takes what is kept under a hash out of use: it lies in `set-aside/HASH` with the reason beside it until `prune`, and
@@ -12,7 +12,7 @@ import { removeTree } from '../rootfs/move-tree.js';
  */
 export async function setAside(paths: StorePaths, hash: ProjectHash, reason: string): Promise<void> {
   const [from, to] = [paths.parked(hash).dir, join(paths.setAsideRoot, hash)];
-  await removeTree(to);
+  await discardDirectory(to);
   await mkdir(paths.setAsideRoot, { recursive: true });
   await rename(from, to);
   await writeFileDurably(join(to, 'reason'), `${reason}\n`);

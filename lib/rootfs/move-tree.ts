@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { lstat, mkdir, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { messageOf, systemErrorCode } from '../errors.js';
@@ -74,6 +75,21 @@ export async function copyTree(from: string, to: string): Promise<void> {
 /** Removes a container's tree inside the id map, where everything in it can be removed. Nothing there is no error. */
 export async function removeTree(dir: string): Promise<void> {
   await execInIdMap(['rm', '-rf', '--one-file-system', '--', dir]);
+}
+
+/**
+ * Removes a directory of the store. It takes another name first, so that from one moment on it is not there any more, and
+ * a process that still has its path (the `sync` after a parking) writes nothing into what is being removed.
+ */
+export async function discardDirectory(dir: string): Promise<void> {
+  const doomed = `${dir}.removing-${randomBytes(4).toString('hex')}`;
+  try {
+    await rename(dir, doomed);
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return;
+    throw error;
+  }
+  await removeTree(doomed);
 }
 
 /** The inode number of a directory as text, `null` when there is none at that path (a symbolic link is none). */

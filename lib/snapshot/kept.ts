@@ -4,7 +4,7 @@ import fse from 'fs-extra';
 import { isProjectHash, type ProjectHash } from '../digest.js';
 import { messageOf, RbmResumeError, systemErrorCode } from '../errors.js';
 import { execInIdMap } from '../id-map.js';
-import { copyTree, removeTree } from '../rootfs/move-tree.js';
+import { copyTree, discardDirectory } from '../rootfs/move-tree.js';
 import { failedTries, forgetFailedTries } from '../store/ledger.js';
 import { namesIn } from '../store/live.js';
 import { withStoreLock } from '../store/lock.js';
@@ -105,7 +105,7 @@ export async function removeKept(store: string, prefix: string): Promise<Kept> {
   const kept = await inspectKept(store, prefix);
   const paths = storePaths(store);
   await withStoreLock(paths, async () => {
-    await removeTree(paths.parked(kept.hash).dir);
+    await discardDirectory(paths.parked(kept.hash).dir);
     await forgetFailedTries(paths, kept.hash);
   });
   return kept;

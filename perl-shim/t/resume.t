@@ -59,6 +59,8 @@ load(
     'rbm.local.conf' => "container:\n  user: somebody\n  remote_put: '#!/bin/sh own [% c(\"put_src\") %]'\n$shim",
     'projects/on/config' => "version: 1\nfilename: on\nvar:\n  resume: rerun\n",
     'projects/on/build' => "echo '[% c(\"version\") %]'\n",
+    'projects/source/config' => "version: 1\nfilename: source\ngit_url: /nowhere\ngit_hash: tag\nvar:\n  resume: rerun\n",
+    'projects/source/build' => "true\n",
     'projects/off/config' => "version: 1\nfilename: off\n",
     'projects/wrong/config' => "version: 1\nfilename: wrong\nvar:\n  resume: maybe\n",
 );
@@ -90,6 +92,33 @@ my $start = ask('on', 'container/remote_start', remote_srcdir => '/src');
 like($start, qr/"project":"on"/, 'the description travels on standard input');
 my @ends = $start =~ m/<<'(END_[0-9a-f]{64})'/g;
 is(scalar @ends, 2, 'both texts stand in here-documents');
+
+{
+    no warnings 'redefine';
+    my $answer;
+    local *RBM::execute = sub { return $answer };
+    my $start_source = sub {
+        $answer = $_[0];
+        return ask('source', 'container/remote_start', remote_srcdir => '/src');
+    };
+    my $commit = 'c0ffee' x 6;
+    like($start_source->($commit), qr/"source":"git:$commit"/, 'the commit that a tag leads to decides, not its name');
+    like($start_source->(''), qr/"trouble":".*names no commit of source/, 'without a commit there is no description');
+}
+{
+    no warnings 'redefine', 'once';
+    local *RBM::shafile = sub { return 'the-digest-of-' . $_[1] };
+    load('projects/copied/config' => "version: 1\nfilename: copied\ncopy_files:\n  - extra\nvar:\n  resume: rerun\n",
+         'projects/copied/build' => "true\n");
+    like(ask('copied', 'container/remote_start', remote_srcdir => '/src'),
+         qr{"extra:the-digest-of-\S+/projects/copied/extra"}, 'the content of a copied file decides');
+}
+is_deeply([do {
+    no warnings 'redefine';
+    local *RBM::input_files = sub { return 'all-of-them' };
+    local $RBM::config->{projects}{on}{input_files} = [ { filename => 'x' } ];
+    RBM::Resume::Description::input_ids('on');
+}], [[], ['all-of-them']], 'an rbm that takes the inputs\' ids another way gives the id of all of them');
 
 is(RBM::process_template('on', RBM::Resume::as_template("a [% b %] [%- c -%]\n")), "a [% b %] [%- c -%]\n",
    'what was rendered once comes out of the second rendering as it was');

@@ -34,6 +34,11 @@ describe('decideOutcome', () => {
       facts({ pre: 0 }, { isInterruptAsked: true, isResumed: true }),
       'interrupted',
     ],
+    [
+      'asked between build and post',
+      facts({ pre: 0, build: 0 }, { expectedScripts: ['pre', 'build', 'post'], isInterruptAsked: true }),
+      'interrupted',
+    ],
     ['asked before anything ran', facts({}, { isInterruptAsked: true }), 'interrupted-early'],
     [
       'asked before anything ran in a later leg',

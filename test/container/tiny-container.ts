@@ -108,7 +108,7 @@ export async function startTinyContainer(options: TinyContainerOptions): Promise
   await makeTree(dir, options);
   const start = `
     ${options.ignoresInterrupt === true ? "trap '' INT" : ''}
-    echo "$$" >"$2"; exec unshare --mount --pid --fork --kill-child -- sh -c "$0" sh "$1"`;
+    echo "$$" >"$2"; exec setsid unshare --mount --pid --fork --kill-child -- sh -c "$0" sh "$1"`;
   const errors: string[] = [];
   let isOver = false;
   const ended = execInIdMap(['sh', '-c', start, SETUP, dir, join(base, 'pid')], { allowStderr: true })

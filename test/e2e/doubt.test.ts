@@ -19,7 +19,7 @@ for (const rbm of rbmsUnderTest()) {
       const w = make({
         failing: {
           build: `mkdir -p /var/tmp/work; cd /var/tmp/work
-printf 'all: x y\\nx:\\n\\techo half > x; exit 1\\ny:\\n\\tsleep 1000\\n' > Makefile
+printf 'all: y x\\nx:\\n\\techo half > x; exit 1\\ny:\\n\\tsleep 1000\\n' > Makefile
 make -j2
 cat x > "[% dest_dir %]/[% c("filename") %]"`,
         },
@@ -156,6 +156,21 @@ echo [% c("num_procs") %] > "[% dest_dir %]/[% c("filename") %]"`,
       const { status, output } = await run.ended;
       assert.equal(status, 0, output);
       assert.doesNotMatch(output, /container-create ended/);
+    });
+
+    it('is not begun at a deadline that comes while the host makes something, which is made to its end', async () => {
+      const w = make({ units: { build: WRITE } });
+      const main = join(import.meta.dirname, '../../dist/cli/main.js');
+      const inner = `echo ON HOST; sleep 3; echo whole > made; exec ${w.rbmProgram} build units`;
+      const run = w.start([process.execPath, main, 'run', '--grace', '1s', '--', 'sh', '-c', inner]);
+      await until(() => run.output.includes('ON HOST'), 'the work on the host');
+      run.child.kill('SIGTERM');
+      const { status, output } = await run.ended;
+      assert.equal(readFileSync(join(w.dir, 'made'), 'utf8'), 'whole\n');
+      assert.equal(status, 76, output);
+      assert.match(output, /units is not started, since the run was interrupted/);
+      assert.equal(w.output('units'), null);
+      assert.deepEqual([w.parked(), w.containers()], [[], []]);
     });
 
     it('makes run end with 75 though a script around rbm hides its status', async () => {

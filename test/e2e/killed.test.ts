@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { listProcesses } from '../../lib/container/processes.js';
 import { TrapWorkspace } from '../rbm/trap-workspace.js';
 import { packageDir, rbmsUnderTest } from '../rbm/workspace.js';
 
@@ -50,15 +51,25 @@ describe('kill -9 of rbm', () => {
         await run.ended;
         const [container] = w.containers();
         assert.ok(container !== undefined && existsSync(container));
+        const left = processesIn(container);
+        assert.notDeepEqual(left, [], 'the script goes on without rbm');
         const { leftovers } = await w.json<{ leftovers: { what: string; path: string }[] }>('prune');
         assert.deepEqual(
           leftovers.map(({ what, path }) => [what, path]),
           [['killed-build', container]],
         );
         assert.ok(!existsSync(container));
+        assert.deepEqual(left.filter(isAlive), []);
       } finally {
         await w.remove();
       }
     });
   }
 });
+
+/** The processes whose root is a container. */
+function processesIn(container: string): number[] {
+  return listProcesses(container).map(({ pid }) => pid);
+}
+
+const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}/exe`);

@@ -28,6 +28,10 @@ export const mutations: Change[] = [
   { title: 'a line of the build script', edit: append('projects/tally/build', 'echo more\n') },
   { title: 'a comment of the build script', edit: append('projects/tally/build', '# more\n') },
   {
+    title: 'a line that is left out while rbm makes an id',
+    edit: append('projects/tally/build', '[% UNLESS c("getting_id") -%]\necho more\n[% END -%]\n'),
+  },
+  {
     title: 'the shell of the build script',
     edit: replace('projects/tally/build', '#!/bin/bash', '#!/bin/sh'),
   },

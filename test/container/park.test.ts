@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { fingerprintInputs } from '../../lib/container/inputs.js';
+import { park, takeBack, type ParkRequest, type ParkResult } from '../../lib/container/park.js';
+import { parseProjectHash } from '../../lib/digest.js';
+import { readIdMap } from '../../lib/id-map.js';
+import { chargeFailedTry } from '../../lib/store/ledger.js';
+import { storePaths } from '../../lib/store/paths.js';
+import { until } from '../rbm/trap-workspace.js';
+
+const hash = parseProjectHash('a'.repeat(64));
+const build = { project: 'p', version: '1', step: 'build' };
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'rbm-resume-park-'));
+  mkdirSync(join(root, 'inputs'));
+  writeFileSync(join(root, 'inputs', 'data'), 'one');
+});
+// The mark that a parked tree is on the disk may still come while it is being removed.
+afterEach(() => until(() => spawnSync('rm', ['-rf', root]).status === 0, `the removal of ${root}`));
+
+const paths = () => storePaths(join(root, 'store'));
+const kept = () => paths().parked(hash);
+
+/** Makes a small container with a temporary folder, and parks it. */
+async function parkOne(
+  name = 'first',
+  seconds = 10,
+  more: Partial<ParkRequest['record']> = {},
+): Promise<ParkResult> {
+  const container = join(root, name);
+  mkdirSync(join(container, 'var/tmp/work'), { recursive: true });
+  writeFileSync(join(container, 'made-by'), name);
+  const live = paths().live(name);
+  mkdirSync(live.dir, { recursive: true });
+  const [startedAt, endedAt] = ['2030-01-01T00:00:00.000Z', '2030-01-01T00:00:10.000Z'];
+  return park(paths(), {
+    container,
+    live,
+    record: {
+      ...build,
+      ...{ format: 1, targets: [], filename: 'p.txt', workspace: null, expectedScripts: ['build'] },
+      idMap: await readIdMap(),
+      legs: [{ startedAt, endedAt, seconds, stoppedIn: 'build', escalation: null, removedFiles: [] }],
+      hash,
+      container,
+      tmpFolders: ['/var/tmp/work'],
+      inputs: await fingerprintInputs(join(root, 'inputs'), build),
+      endedScripts: [],
+      baseline: null,
+      reason: 'interrupted',
+      ...more,
+    },
+  });
+}
+
+const takeIt = (inputsDir: string | null = join(root, 'inputs')) =>
+  takeBack(paths(), { ...build, hash, id: 'next', container: join(root, 'next'), inputsDir });
+
+const editRecord = (from: RegExp, to: string): void => {
+  const text = readFileSync(kept().record, 'utf8');
+  const edited = text.replace(from, to);
+  assert.notEqual(edited, text);
+  writeFileSync(kept().record, edited);
+};
+const inTree = (path: string): string => join(kept().rootfs, path);
+const input = (name: string): string => join(root, 'inputs', name);
+
+describe('what is parked', () => {
+  it('is taken back as it was, once', async () => {
+    assert.equal(await parkOne(), 'rename');
+    assert.ok(!existsSync(join(root, 'first')));
+    assert.equal((await takeIt()).how, 'rename');
+    assert.equal(readFileSync(join(root, 'next/made-by'), 'utf8'), 'first');
+    assert.deepEqual(await takeIt(), { how: 'nothing-kept' });
+  });
+
+  const wrongs: [string, RegExp, () => unknown][] = [
+    ['its record is of another hash', /project hash b{64}/, () => editRecord(/a{64}/, 'b'.repeat(64))],
+    [
+      'its record was never put in place',
+      /record\.json/,
+      () => renameSync(kept().record, kept().pendingRecord),
+    ],
+    ['its tree is missing', /is missing/, () => renameSync(kept().rootfs, join(root, 'away'))],
+    [
+      'its tree was copied by hand',
+      /is a copy/,
+      () => {
+        renameSync(kept().rootfs, join(root, 'away'));
+        cpSync(join(root, 'away'), kept().rootfs, { recursive: true });
+      },
+    ],
+    ['it belongs to other ids', /other id ranges/, () => editRecord(/"count": \d+/, '"count": 7')],
+    [
+      'the machine was restarted, and it was not on the disk',
+      /restarted before/,
+      () => {
+        editRecord(/"bootId": "[^"]+"/, '"bootId": "another"');
+        rmSync(kept().synced);
+      },
+    ],
+    [
+      'the machine was restarted, and only an earlier parking was on the disk',
+      /restarted before/,
+      () => {
+        editRecord(/"bootId": "[^"]+"/, '"bootId": "another"');
+        writeFileSync(kept().synced, '2001-01-01T00:00:00.000Z\n');
+      },
+    ],
+    [
+      'a temporary folder is missing',
+      /work in it is missing/,
+      () => rmSync(inTree('var/tmp/work'), { recursive: true }),
+    ],
+    [
+      'a temporary folder is a symbolic link',
+      /work in it is missing/,
+      () => {
+        rmSync(inTree('var/tmp/work'), { recursive: true });
+        symlinkSync('/var/tmp', inTree('var/tmp/work'));
+      },
+    ],
+    [
+      'a temporary folder is no absolute path',
+      /is no path/,
+      () => editRecord(/"\/var\/tmp\/work"/, '"var/tmp/work"'),
+    ],
+    [
+      'a temporary folder leads out of it',
+      /is no path/,
+      () => editRecord(/\/var\/tmp\/work/, '/var/../../../var'),
+    ],
+    [
+      'two builds that went on in it have failed',
+      /2 builds/,
+      async () => {
+        await chargeFailedTry(paths(), hash);
+        await chargeFailedTry(paths(), hash);
+      },
+    ],
+    ['an input file has another content', /input file data/, () => writeFileSync(input('data'), 'two')],
+    ['there is one more input file', /input file more/, () => writeFileSync(input('more'), 'more')],
+    ['an input file is gone', /input file data/, () => rmSync(input('data'))],
+    [
+      'nobody noted its input files',
+      /not known of which input files/,
+      () => editRecord(/"inputs": \{[^}]*\}/, '"inputs": null'),
+    ],
+  ];
+  for (const [title, reason, change] of wrongs) {
+    it(`is set aside when ${title}`, async () => {
+      await parkOne();
+      await until(() => existsSync(kept().synced), 'the mark that it is on the disk');
+      await change();
+      const taken = await takeIt();
+      assert.equal(taken.how, 'set-aside');
+      assert.match(taken.reason, reason);
+      assert.ok(!existsSync(join(root, 'next')));
+      assert.deepEqual(await takeIt(), { how: 'nothing-kept' });
+      assert.match(readFileSync(join(paths().setAsideRoot, hash, 'reason'), 'utf8'), reason);
+    });
+  }
+
+  it('is set aside when the build does not say where its input files are', async () => {
+    await parkOne();
+    assert.equal((await takeIt(null)).how, 'set-aside');
+  });
+
+  it('is used after a restart when it was on the disk', async () => {
+    await parkOne();
+    await until(() => existsSync(kept().synced) && readFileSync(kept().synced, 'utf8') !== '', 'the mark');
+    editRecord(/"bootId": "[^"]+"/, '"bootId": "another"');
+    assert.equal((await takeIt()).how, 'rename');
+  });
+
+  it('has no record before all that belongs to it is in its place', async () => {
+    // The listing can't be moved, as there is none: the parking ends half way.
+    const baseline = { entries: 1, bytes: 1, xxh64: '0' };
+    await assert.rejects(parkOne('first', 10, { baseline }));
+    assert.ok(existsSync(kept().rootfs));
+    assert.ok(!existsSync(kept().record));
+    assert.equal((await takeIt()).how, 'set-aside');
+  });
+
+  it('gives way to a tree with as much work, not to one with less', async () => {
+    await parkOne('first', 10);
+    assert.equal(await parkOne('second', 5), 'already-kept');
+    assert.ok(existsSync(join(root, 'second')));
+    assert.equal(readFileSync(inTree('made-by'), 'utf8'), 'first');
+    assert.equal(await parkOne('third', 10), 'rename');
+    assert.equal(readFileSync(inTree('made-by'), 'utf8'), 'third');
+  });
+});
