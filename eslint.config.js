@@ -11,7 +11,7 @@ const floors = [
   ['store'],
   ['layer'],
   ['project-hash', 'snapshot'],
-  ['container'],
+  ['container', 'setup'],
   ['index'],
   ['cli'],
 ];

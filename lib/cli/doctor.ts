@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { EXIT } from '../errors.js';
-import { examine } from '../container/doctor/examine.js';
-import type { Finding } from '../container/doctor/finding.js';
+import { examine } from '../setup/doctor/examine.js';
+import type { Finding } from '../setup/doctor/finding.js';
 import { findStore, findWorkspace } from './find-store.js';
 import { printJson, printLine } from './output.js';
 

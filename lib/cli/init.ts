@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { EXIT, RbmResumeError } from '../errors.js';
-import { applyInit, planInit, PROJECT_SETTING, type AppendPlan, type InitPlan } from '../container/init.js';
+import { applyInit, planInit, PROJECT_SETTING, type AppendPlan, type InitPlan } from '../setup/init.js';
 import { findWorkspace } from './find-store.js';
 import { printJson, printLine, printNote } from './output.js';
 

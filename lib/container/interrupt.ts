@@ -11,8 +11,8 @@ import type { LiveRecord } from '../store/record.js';
 import { traceTo } from '../trace.js';
 import { findFailure } from './build-log.js';
 import type { StoppedFile } from './interrupt-files.js';
-import { findRunner } from './processes.js';
-import { stopScript, type StopReport } from './stop-script.js';
+import { findRunner } from './stop/processes.js';
+import { stopScript, type StopReport } from './stop/stop-script.js';
 
 const trace = traceTo('interrupt');
 

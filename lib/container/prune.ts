@@ -9,7 +9,7 @@ import { listLive, namesIn, type LiveEntry } from '../store/live.js';
 import { withStoreLock } from '../store/lock.js';
 import { keptPathsIn, storePaths, type StorePaths } from '../store/paths.js';
 import { readKeptRecord } from '../store/record.js';
-import { listProcesses } from './processes.js';
+import { listProcesses } from './stop/processes.js';
 
 /** Something that nobody uses any more. */
 export interface Leftover {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { applyInit, planInit } from '../../lib/container/init.js';
-import { SHIM_LIB, shimDocument } from '../../lib/container/shim.js';
+import { applyInit, planInit } from '../../lib/setup/init.js';
+import { SHIM_LIB, shimDocument } from '../../lib/setup/shim.js';
 import {
   asAppend,
   initialize,
@@ -13,7 +13,7 @@ import {
   root,
   run,
   type Ended,
-} from '../container/init-workspace.js';
+} from '../setup/init-workspace.js';
 import { rbmsUnderTest } from '../rbm/workspace.js';
 
 async function askRbm(

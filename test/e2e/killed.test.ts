@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { listProcesses } from '../../lib/container/processes.js';
+import { listProcesses } from '../../lib/container/stop/processes.js';
 import { TrapWorkspace } from '../rbm/trap-workspace.js';
 import { packageDir, rbmsUnderTest } from '../rbm/workspace.js';
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
-import { examine, examineWorkspace } from '../../lib/container/doctor/examine.js';
-import type { Finding } from '../../lib/container/doctor/finding.js';
-import { findRbm } from '../../lib/container/doctor/workspace.js';
-import { SHIM_LIB, shimDocument } from '../../lib/container/shim.js';
+import { examine, examineWorkspace } from '../../lib/setup/doctor/examine.js';
+import type { Finding } from '../../lib/setup/doctor/finding.js';
+import { findRbm } from '../../lib/setup/doctor/workspace.js';
+import { SHIM_LIB, shimDocument } from '../../lib/setup/shim.js';
 import { packageDir } from '../rbm/workspace.js';
 import { localConfOf, makeWorkspace, rbmResume, root } from './init-workspace.js';
 

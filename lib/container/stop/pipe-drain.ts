@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { clearedEnvironment } from '../exec.js';
+import { clearedEnvironment } from '../../exec.js';
 import { insideUserNamespaceOf } from './open-files.js';
 import type { Order } from './pipe-order.js';
 

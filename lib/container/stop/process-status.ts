@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
-import { systemErrorCode } from '../errors.js';
+import { systemErrorCode } from '../../errors.js';
 
 /** A living process of a container, as it stood when it was listed. */
 export interface ContainerProcess {

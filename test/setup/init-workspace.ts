@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { applyInit, planInit, type AppendPlan, type InitPlan } from '../../lib/container/init.js';
+import { applyInit, planInit, type AppendPlan, type InitPlan } from '../../lib/setup/init.js';
 import { packageDir } from '../rbm/workspace.js';
 
 /** A folder of the test file that imports this, removed when its tests have ended. */

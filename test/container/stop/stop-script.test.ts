@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, it } from 'node:test';
-import { stopScript, type StopOptions, type StopReport } from '../../lib/container/stop-script.js';
+import { stopScript, type StopOptions, type StopReport } from '../../../lib/container/stop/stop-script.js';
 import { tinyContainer, type TinyContainer } from './tiny-container.js';
 
 /** So long that nothing is ever driven by the clock unless it hangs. */

@@ -1,4 +1,4 @@
-import { execInIdMap } from '../id-map.js';
+import { execInIdMap } from '../../id-map.js';
 import { isBelow, splitAtNul, type OpenFile } from './open-files.js';
 
 /**

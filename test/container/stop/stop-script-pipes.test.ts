@@ -4,7 +4,7 @@ import { gunzipSync } from 'node:zlib';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { stopScript, type StopReport } from '../../lib/container/stop-script.js';
+import { stopScript, type StopReport } from '../../../lib/container/stop/stop-script.js';
 import { tinyContainer, type TinyContainer } from './tiny-container.js';
 
 /** So long that nothing is ever driven by the clock unless it hangs. */

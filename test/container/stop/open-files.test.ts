@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { isBeingWritten, readOpenFiles, type OpenFile } from '../../lib/container/open-files.js';
-import { findRunner, listProcesses } from '../../lib/container/processes.js';
+import { isBeingWritten, readOpenFiles, type OpenFile } from '../../../lib/container/stop/open-files.js';
+import { findRunner, listProcesses } from '../../../lib/container/stop/processes.js';
 import { tinyContainer, type TinyContainer } from './tiny-container.js';
 
 async function openFilesOfScript(container: TinyContainer): Promise<ReadonlyMap<number, OpenFile>> {

@@ -3,13 +3,13 @@ import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { SYSTEM_PATH } from '../../lib/exec.js';
-import { judgePerl, readPerlFacts } from '../../lib/container/doctor/perl.js';
+import { judgePerl, readPerlFacts } from '../../lib/setup/doctor/perl.js';
 import {
   findInPath,
   judgePrograms,
   readProgramFacts,
   type ProgramFacts,
-} from '../../lib/container/doctor/programs.js';
+} from '../../lib/setup/doctor/programs.js';
 import { told } from './findings.js';
 import { root } from './init-workspace.js';
 

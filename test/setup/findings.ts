@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Finding } from '../../lib/container/doctor/finding.js';
+import type { Finding } from '../../lib/setup/doctor/finding.js';
 
 /** `STATUS: MESSAGE => CURE` of one check. */
 export function told(findings: readonly Finding[], check: string): string {

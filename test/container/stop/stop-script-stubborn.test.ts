@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import { RbmResumeError } from '../../lib/errors.js';
-import { stopScript, type StopOptions, type StopReport } from '../../lib/container/stop-script.js';
+import { RbmResumeError } from '../../../lib/errors.js';
+import { stopScript, type StopOptions, type StopReport } from '../../../lib/container/stop/stop-script.js';
 import { tinyContainer, type TinyContainer } from './tiny-container.js';
 
 const stop = (

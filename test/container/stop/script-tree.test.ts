@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isStopped } from '../../lib/container/process-status.js';
-import { findRunner } from '../../lib/container/processes.js';
-import { ScriptTree, SYSTEM_CLOCK } from '../../lib/container/script-tree.js';
+import { isStopped } from '../../../lib/container/stop/process-status.js';
+import { findRunner } from '../../../lib/container/stop/processes.js';
+import { ScriptTree, SYSTEM_CLOCK } from '../../../lib/container/stop/script-tree.js';
 import { tinyContainer, type TinyContainer } from './tiny-container.js';
 
 function treeOf({ dir, runnerNsPid }: TinyContainer): ScriptTree {

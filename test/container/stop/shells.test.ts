@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { isShell } from '../../lib/container/shells.js';
+import { isShell } from '../../../lib/container/stop/shells.js';
 
 describe('telling shells', () => {
   for (const executable of [

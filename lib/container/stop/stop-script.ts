@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
-import { RbmResumeError } from '../errors.js';
-import { traceTo } from '../trace.js';
+import { RbmResumeError } from '../../errors.js';
+import { traceTo } from '../../trace.js';
 import { findRunner } from './processes.js';
 import { ScriptStop, type KilledProcess } from './script-stop.js';
 import { ScriptTree, SYSTEM_CLOCK, type Clock, type SendSignal } from './script-tree.js';

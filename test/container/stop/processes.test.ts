@@ -4,15 +4,15 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { RbmResumeError } from '../../lib/errors.js';
+import { RbmResumeError } from '../../../lib/errors.js';
 import {
   ancestorsOf,
   hasSignal,
   isAlive,
   isStopped,
   type ContainerProcess,
-} from '../../lib/container/process-status.js';
-import { findRunner, listProcesses } from '../../lib/container/processes.js';
+} from '../../../lib/container/stop/process-status.js';
+import { findRunner, listProcesses } from '../../../lib/container/stop/processes.js';
 import { eventually, tinyContainer } from './tiny-container.js';
 
 const hasThreads = spawnSync('perl', ['-Mthreads', '-e', '1']).status === 0;

@@ -1,4 +1,4 @@
-import { exec } from '../exec.js';
+import { exec } from '../../exec.js';
 import type { ContainerProcess } from './process-status.js';
 
 /** One open descriptor of a process. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { systemErrorCode } from '../errors.js';
+import { systemErrorCode } from '../../errors.js';
 import { readOpenFiles, type OpenFile } from './open-files.js';
 import { enclosureOf, listProcesses, type Enclosure } from './processes.js';
 import { ancestorsOf, isAlive, isStopped, type ContainerProcess } from './process-status.js';

@@ -13,8 +13,8 @@ import {
 import { basename, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { RbmResumeError } from '../../lib/errors.js';
-import { applyInit, planInit } from '../../lib/container/init.js';
-import { SHIM_LIB, shimDocument } from '../../lib/container/shim.js';
+import { applyInit, planInit } from '../../lib/setup/init.js';
+import { SHIM_LIB, shimDocument } from '../../lib/setup/shim.js';
 import { asAppend, initialize, localConfOf, makeWorkspace, root } from './init-workspace.js';
 
 describe('init', () => {

@@ -14,8 +14,8 @@ import { tmpdir } from 'node:os';
 import type { TestContext } from 'node:test';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { systemErrorCode } from '../../lib/errors.js';
-import { execInIdMap } from '../../lib/id-map.js';
+import { systemErrorCode } from '../../../lib/errors.js';
+import { execInIdMap } from '../../../lib/id-map.js';
 
 export interface TinyContainerOptions {
   /** The build script, `./build` in `/work`, with its `#!` line. @default interpreter `/bin/bash` */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { judgeDisk, readPlace, tmpDirOf, type Place } from '../../lib/container/doctor/disk.js';
-import { examine } from '../../lib/container/doctor/examine.js';
-import { judgeHost, readHostFacts, type HostFacts } from '../../lib/container/doctor/host.js';
-import { judgeIdRanges } from '../../lib/container/doctor/id-ranges.js';
+import { judgeDisk, readPlace, tmpDirOf, type Place } from '../../lib/setup/doctor/disk.js';
+import { examine } from '../../lib/setup/doctor/examine.js';
+import { judgeHost, readHostFacts, type HostFacts } from '../../lib/setup/doctor/host.js';
+import { judgeIdRanges } from '../../lib/setup/doctor/id-ranges.js';
 import { told } from './findings.js';
 import { root } from './init-workspace.js';
 

@@ -4,9 +4,9 @@ import { link, mkdir, mkdtemp, readdir, realpath, rename, rm, symlink, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { removeLeftovers } from '../../lib/container/leftover-files.js';
-import type { OpenFile } from '../../lib/container/open-files.js';
-import { execInIdMap } from '../../lib/id-map.js';
+import { removeLeftovers } from '../../../lib/container/stop/leftover-files.js';
+import type { OpenFile } from '../../../lib/container/stop/open-files.js';
+import { execInIdMap } from '../../../lib/id-map.js';
 
 async function roots(t: TestContext): Promise<{ rootDir: string; outside: string }> {
   const base = await realpath(await mkdtemp(join(tmpdir(), 'leftovers-')));

@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { RbmResumeError } from '../errors.js';
+import { RbmResumeError } from '../../errors.js';
 import {
   ancestorsOf,
   linkOf,

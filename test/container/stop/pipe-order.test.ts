@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { componentsOf } from '../../lib/container/components.js';
-import { orderProcesses, type OrderedProcess, type PipeEnd } from '../../lib/container/pipe-order.js';
+import { componentsOf } from '../../../lib/container/stop/components.js';
+import { orderProcesses, type OrderedProcess, type PipeEnd } from '../../../lib/container/stop/pipe-order.js';
 
 const NO_HURRY = { areParentsHeld: true, slow: new Set<number>() };
 
