@@ -1,5 +1,38 @@
 import { execInIdMap } from '../../id-map.js';
-import { isBelow, splitAtNul, type OpenFile } from './open-files.js';
+import { isBeingWritten, isBelow, splitAtNul, type OpenFile } from './open-files.js';
+
+/** Gathers what killed processes were writing, until it can be removed. */
+export class Leftovers {
+  readonly #rootDir: string;
+  readonly #removed: string[] = [];
+  #files: OpenFile[] = [];
+
+  /** @param rootDir the container's directory, resolved */
+  constructor(rootDir: string) {
+    this.#rootDir = rootDir;
+  }
+
+  get isEmpty(): boolean {
+    return this.#files.length === 0;
+  }
+
+  /** What was removed so far, as paths inside the container, sorted. */
+  get removed(): string[] {
+    return [...this.#removed].sort();
+  }
+
+  /** Takes those of the files that are on disk and were open for writing. */
+  add(files: readonly OpenFile[]): void {
+    this.#files.push(...files.filter((file) => isBeingWritten(file, this.#rootDir)));
+  }
+
+  /** As {@link removeLeftovers}, for what was gathered since the last time. */
+  async remove(): Promise<void> {
+    const files = this.#files;
+    this.#files = [];
+    this.#removed.push(...(await removeLeftovers(files, { rootDir: this.#rootDir })));
+  }
+}
 
 /**
  * Removes files of a container that were left half-written, each only if its path still leads, without a symbolic link

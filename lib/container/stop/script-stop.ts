@@ -1,5 +1,6 @@
-import { removeLeftovers } from './leftover-files.js';
-import { isBeingWritten, type OpenFile } from './open-files.js';
+import { Grace } from './grace.js';
+import { Leftovers } from './leftover-files.js';
+import type { OpenFile } from './open-files.js';
 import { PipeDrain } from './pipe-drain.js';
 import { orderProcesses } from './pipe-order.js';
 import { isStopped } from './process-status.js';
@@ -32,14 +33,10 @@ export interface StopOutcome {
 }
 
 const POLL_MS = 20;
-/** The part of the grace after which SIGINT was not enough. */
-const SIGTERM_AT = 0.6;
 /** What a reader gets to see the end of its pipe, and what a process gets whose turn comes when the grace is over. */
 const MOMENT_MS = 250;
 /** After how long in its turn a process is taken for blocked by a full pipe. */
 const SLOW_MS = 500;
-/** How long after the grace those may still take that had to wait for the ones killed at its end. */
-const AFTER_GRACE_MS = 1_000;
 /** How long it may take to stop what has newly come up. */
 const FREEZE_MS = 200;
 /** How long the kernel may take over a SIGKILL: the memory of a large process goes page by page. */
@@ -48,7 +45,8 @@ const DEATH_MS = 10_000;
 /** The way of one script from frozen to dead. */
 export class ScriptStop {
   readonly #options: ScriptStopOptions;
-  readonly #start: number;
+  readonly #grace: Grace;
+  readonly #leftovers: Leftovers;
   readonly #drain: PipeDrain;
   /** Since when it is a process's turn to end. */
   readonly #turnSince = new Map<Member, number>();
@@ -56,14 +54,12 @@ export class ScriptStop {
   /** Those that were let run in order to read. */
   readonly #readers = new Set<Member>();
   readonly #killed: KilledProcess[] = [];
-  readonly #removed: string[] = [];
-  /** Files to remove that killed processes were writing. */
-  #leftovers: OpenFile[] = [];
   #escalation: Stage = 'SIGINT';
 
   constructor(options: ScriptStopOptions) {
     this.#options = options;
-    this.#start = options.clock.now();
+    this.#grace = new Grace(options);
+    this.#leftovers = new Leftovers(options.rootDir);
     this.#drain = new PipeDrain(options.runnerPid);
   }
 
@@ -79,7 +75,7 @@ export class ScriptStop {
         await this.#options.clock.sleep(POLL_MS);
         await this.#options.tree.freeze(FREEZE_MS);
       }
-      await this.#removeLeftovers();
+      await this.#leftovers.remove();
     } catch (error) {
       await this.#killAll();
       throw error;
@@ -89,7 +85,7 @@ export class ScriptStop {
     return {
       escalation: this.#escalation,
       killed: this.#killed,
-      removedFiles: this.#removed.sort(),
+      removedFiles: this.#leftovers.removed,
       alive: members.living.map(describeMember),
     };
   }
@@ -106,7 +102,7 @@ export class ScriptStop {
 
   async #step(): Promise<void> {
     const { members } = this.#options.tree;
-    const stage = this.#stage();
+    const { stage } = this.#grace;
     const { turns, unread } = orderProcesses(members.ordered(), {
       areParentsHeld: stage !== 'SIGTERM',
       slow: this.#slow(),
@@ -120,7 +116,7 @@ export class ScriptStop {
       const turnSince = this.#since(member, turn === 'now');
       const mayDie = isTopLast || !member.isTop;
       if (isShell(member.process)) {
-        if (mayDie && (turn === 'now' || this.#isOverdue())) shells.push(member);
+        if (mayDie && (turn === 'now' || this.#grace.isOverdue)) shells.push(member);
       } else if (mayDie && stage === 'SIGKILL' && this.#isDue(member, turnSince)) {
         programs.push(member);
       } else if (turn === 'now') {
@@ -156,7 +152,7 @@ export class ScriptStop {
     const open = await this.#options.tree.openFilesOf(shells.filter(({ isReleased }) => isReleased));
     for (const shell of shells) {
       const files = open.get(shell.process.pid) ?? shell.files;
-      this.#suspect(files.filter((file) => !isInherited(file, shell)));
+      this.#leftovers.add(files.filter((file) => !isInherited(file, shell)));
     }
     await this.#kill(shells);
   }
@@ -169,10 +165,10 @@ export class ScriptStop {
     const living = programs.filter(({ isLiving }) => isLiving);
     const open = await tree.openFilesOf(living);
     for (const member of living) {
-      this.#suspect(open.get(member.process.pid) ?? []);
+      this.#leftovers.add(open.get(member.process.pid) ?? []);
       // make that is killed has not deleted what its dead children were writing.
       const below = tree.members.all.filter(({ ancestors }) => ancestors.includes(member));
-      this.#suspect(below.flatMap(({ files }) => files));
+      this.#leftovers.add(below.flatMap(({ files }) => files));
       this.#killed.push(describeMember(member));
     }
     if (living.length > 0) this.#escalation = 'SIGKILL';
@@ -181,7 +177,7 @@ export class ScriptStop {
 
   /** The script itself comes alone and last: what has to go must be gone when its end is recorded. */
   async #kill(members: readonly Member[]): Promise<void> {
-    if (members.some(({ isTop }) => isTop)) await this.#removeLeftovers();
+    if (members.some(({ isTop }) => isTop)) await this.#leftovers.remove();
     for (const member of members) {
       this.#killedAt.set(member, this.#options.clock.now());
       this.#options.tree.send(member, 'SIGKILL');
@@ -190,20 +186,10 @@ export class ScriptStop {
 
   /** Nothing may run while files are removed, so a script that is no shell is stopped for as long. */
   async #tidyBeforeTop(): Promise<void> {
-    if (this.#leftovers.length === 0) return;
+    if (this.#leftovers.isEmpty) return;
     for (const member of this.#options.tree.members.living) member.isReleased = false;
     await this.#options.tree.freeze(FREEZE_MS);
-    await this.#removeLeftovers();
-  }
-
-  async #removeLeftovers(): Promise<void> {
-    const leftovers = this.#leftovers;
-    this.#leftovers = [];
-    this.#removed.push(...(await removeLeftovers(leftovers, this.#options)));
-  }
-
-  #suspect(files: readonly OpenFile[]): void {
-    this.#leftovers.push(...files.filter((file) => isBeingWritten(file, this.#options.rootDir)));
+    await this.#leftovers.remove();
   }
 
   /** Those that have not ended in their turn: if a full pipe holds them, it is because its reader sleeps. */
@@ -225,26 +211,12 @@ export class ScriptStop {
   /** Whether a process has had its turn for long enough, or there is no time left to wait for turns. */
   #isDue(member: Member, turnSince: number): boolean {
     const turnMs = this.#readers.has(member) ? 2 * MOMENT_MS : MOMENT_MS;
-    return this.#isOverdue() || this.#options.clock.now() - turnSince >= turnMs;
-  }
-
-  #isOverdue(): boolean {
-    return this.#elapsed() >= this.#options.graceMs + AFTER_GRACE_MS;
+    return this.#grace.isOverdue || this.#options.clock.now() - turnSince >= turnMs;
   }
 
   #isStuck(member: Member): boolean {
     const killedAt = this.#killedAt.get(member);
     return killedAt !== undefined && this.#options.clock.now() - killedAt >= DEATH_MS;
-  }
-
-  #stage(): Stage {
-    const { graceMs } = this.#options;
-    if (this.#elapsed() >= graceMs) return 'SIGKILL';
-    return this.#elapsed() >= graceMs * SIGTERM_AT ? 'SIGTERM' : 'SIGINT';
-  }
-
-  #elapsed(): number {
-    return this.#options.clock.now() - this.#start;
   }
 }
 

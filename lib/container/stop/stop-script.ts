@@ -20,7 +20,7 @@ export interface StopOptions {
    * its end; those that had to wait for a killed one get up to a second more.
    */
   readonly graceMs: number;
-  /** Called once when all of the script stands still, before anything of it is ended. */
+  /** Called once when all of the script stands still, before anything of it is ended. If it fails, the script runs on. */
   readonly onFrozen?: () => Promise<void>;
   /** @default the system's */
   readonly clock?: Clock;
@@ -72,13 +72,13 @@ export async function stopScript(options: StopOptions): Promise<StopReport> {
   const tree = new ScriptTree({ rootDir, runner, clock, sendSignal });
   try {
     await tree.freeze(FREEZE_MS);
+    if (tree.members.living.length > 0) await options.onFrozen?.();
   } catch (error) {
     tree.thaw();
     throw error;
   }
   if (tree.members.living.length === 0) return nothingRan(clock.now() - start);
   trace('%s: %d processes are frozen', rootDir, tree.members.living.length);
-  await options.onFrozen?.();
   const stop = new ScriptStop({ tree, clock, rootDir, runnerPid: runner.pid, graceMs: options.graceMs });
   const { alive, ...outcome } = await stop.run();
   const report = {

@@ -174,6 +174,17 @@ describe('stopping what does not want to end', { concurrency: 4 }, () => {
     assert.deepEqual(await container.end(), { status: 0, left: ['build', 'go', 'next', 'ready'] });
   });
 
+  it('lets a script run on when the caller thinks better of it', async (t) => {
+    const container = await tinyContainer(t, {
+      script: `echo 1 >ready; while [ ! -e go ]; do sleep 0.05; done; echo 1 >next\n`,
+    });
+    await container.waitFor('ready');
+    const onFrozen = () => Promise.reject(new Error('the disk is full'));
+    await assert.rejects(stop(container, { graceMs: 1_000, onFrozen }), /the disk is full/);
+    await writeFile(container.path('work/go'), '');
+    assert.equal((await container.end()).status, 0);
+  });
+
   it('leaves alone what is above the script and goes on meanwhile', async (t) => {
     const goOn = (who: string): string => `sleep 0.2 && echo 1 >${who}-went-on\n`;
     const container = await tinyContainer(t, {
