@@ -69,6 +69,7 @@ function measure(root: string, entries: number): string[][] {
   times.create.push(hook('container-create', ['--clean-path', clean]));
   for (let run = 0; run < RUNS; run += 1) {
     const live = join(store, '.rbm-resume', 'live', container.slice(container.lastIndexOf('/') + 1));
+    writeFileSync(join(live, 'tmp-folders-given'), '2\n');
     writeFileSync(join(live, 'scripts'), 'build interrupted\n');
     times.park.push(hook('container-exit', []));
     container = join(dir, 'containers', `leg-${run}`);
