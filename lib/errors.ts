@@ -32,7 +32,6 @@ export const ERROR_EXIT_STATUS = {
   BAD_RECORD: EXIT.damaged,
   STORE_BUSY: EXIT.io,
   STILL_ALIVE: EXIT.io,
-  NO_CONTAINER_IMAGE: EXIT.noInput,
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_EXIT_STATUS;
