@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import type createDebug from 'debug';
 
 /** Where a line of `DEBUG=rbm-resume:*` comes from. */
-export type TraceArea = 'exec' | 'store' | 'create' | 'exit' | 'park' | 'interrupt' | 'run' | 'hash' | 'cli';
+export type TraceArea = 'exec' | 'store' | 'create' | 'exit' | 'park' | 'interrupt' | 'run';
 
 type Trace = (format: string, ...values: unknown[]) => void;
 

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RbmResumeError } from '../errors.js';
 import { writeJsonAtomically } from '../store/atomic-write.js';
-import { isOwnerAlive, listLive, readRunning, type LiveEntry } from '../store/live.js';
+import { isOwnerAlive, listLive, readRunning, readScriptEnds, type LiveEntry } from '../store/live.js';
 import { withFileLock } from '../store/lock.js';
-import { storePaths } from '../store/paths.js';
+import { storePaths, type LivePaths } from '../store/paths.js';
 import type { LiveRecord } from '../store/record.js';
 import { traceTo } from '../trace.js';
 import { findFailure } from './build-log.js';
@@ -98,7 +98,7 @@ async function tryToStop(
 ): Promise<Attempt | 'starting'> {
   const running = await readRunning(paths);
   if (running === null) {
-    const isOver = !existsSync(paths.record) || (await hasEndedAll(paths.scripts, record));
+    const isOver = !existsSync(paths.record) || (await hasEndedAll(paths, record));
     return { how: isOver ? 'ended' : 'asked', script: null, report: null };
   }
   const script = running.name;
@@ -135,9 +135,9 @@ async function tryToStop(
   return 'starting';
 }
 
-async function hasEndedAll(scripts: string, record: LiveRecord): Promise<boolean> {
-  const lines = (await readFile(scripts, 'utf8').catch(() => '')).split('\n');
-  return record.expectedScripts?.every((name) => lines.includes(`${name} 0`)) ?? false;
+async function hasEndedAll(paths: LivePaths, record: LiveRecord): Promise<boolean> {
+  const ends = await readScriptEnds(paths);
+  return record.expectedScripts?.every((name) => ends.get(name) === 0) ?? false;
 }
 
 async function readOneLine(path: string): Promise<string | null> {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT, messageOf, RbmResumeError, systemErrorCode } from '../errors.js';
-import { listLive } from '../store/live.js';
+import { readLive } from '../store/live.js';
 import { storePaths } from '../store/paths.js';
 import { traceTo } from '../trace.js';
 import { DEFAULT_GRACE_MS, interruptContainer, type InterruptResult } from './interrupt.js';
@@ -136,11 +136,10 @@ async function stopRun(options: RunOptions, run: Running, graceMs: number): Prom
   while (!isOver.value) {
     const containers = await run.directory.containerStores();
     for (const { id, store } of containers) {
-      const paths = storePaths(store);
-      const entry = (await listLive(paths)).find((live) => live.id === id);
+      const entry = await readLive(storePaths(store), id);
       // Without a record it is still being made, and no script will be started in it. One that could not be stopped,
       // for whatever reason, is tried again: past its deadline a build would lose everything.
-      if (!entry?.record || existsSync(entry.paths.stopped)) continue;
+      if (!entry.record || existsSync(entry.paths.stopped)) continue;
       const isFirst = !triedAt.has(id);
       if (!isFirst && (entry.running === null || Date.now() - (triedAt.get(id) ?? 0) < RETRY_MS)) continue;
       try {

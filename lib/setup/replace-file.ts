@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { lstat, open, readFile, readlink, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { lstat, readFile, readlink, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { RbmResumeError, systemErrorCode } from '../errors.js';
-import { syncDirectory } from '../store/atomic-write.js';
+import { writeFileDurably } from '../store/atomic-write.js';
 
 const isMissing = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '');
 
@@ -47,20 +46,12 @@ export async function readRegularFile(path: string): Promise<Buffer | null> {
  */
 export async function replaceFile(path: string, content: Buffer): Promise<void> {
   const old = await stat(path).catch(() => null);
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  const handle = await open(temporary, 'wx', 0o666);
-  try {
-    if (old !== null) await copyOwnerAndMode(handle, old);
-    await handle.writeFile(content);
-    await handle.sync();
-    await handle.close();
-    await rename(temporary, path);
-  } catch (error) {
-    await handle.close().catch(() => {});
-    await unlink(temporary).catch(() => {});
-    throw error;
-  }
-  await syncDirectory(dirname(path));
+  await writeFileDurably(path, content, {
+    mode: 0o666,
+    prepare: async (handle) => {
+      if (old !== null) await copyOwnerAndMode(handle, old);
+    },
+  });
 }
 
 async function copyOwnerAndMode(

@@ -1,4 +1,4 @@
-import { open, rename, unlink, writeFile } from 'node:fs/promises';
+import { open, rename, unlink, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { randomBytes } from 'node:crypto';
 
@@ -16,10 +16,20 @@ export async function syncDirectory(dir: string): Promise<void> {
  * Writes a small file so that, whatever happens, `path` holds the old content or the new one: temporary file, fsync,
  * rename, fsync of the directory. After a failed fsync nothing is tried again, since the kernel has dropped the error.
  */
-export async function writeFileDurably(path: string, data: string): Promise<void> {
+export async function writeFileDurably(
+  path: string,
+  data: string | Uint8Array,
+  options: {
+    /** Of a new file, before the umask. @default 0o644 */
+    readonly mode?: number;
+    /** Called with the temporary file before anything is in it, to give it an owner, say. */
+    readonly prepare?: (handle: FileHandle) => Promise<void>;
+  } = {},
+): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  const handle = await open(temporary, 'wx', 0o644);
+  const handle = await open(temporary, 'wx', options.mode ?? 0o644);
   try {
+    await options.prepare?.(handle);
     await handle.writeFile(data);
     await handle.sync();
     await handle.close();

@@ -20,19 +20,20 @@ export interface LiveEntry {
 /** All containers that are being built with this store, and what killed runs left behind. */
 export async function listLive(paths: StorePaths): Promise<LiveEntry[]> {
   const ids = await namesIn(paths.liveRoot);
-  return Promise.all(
-    ids.map(async (id) => {
-      const live = paths.live(id);
-      const record = await readLiveRecord(live.record).catch(() => null);
-      return {
-        id,
-        paths: live,
-        record,
-        isOwnerAlive: record !== null && (await isOwnerAlive(record.owner)),
-        running: (await readRunning(live))?.name ?? null,
-      };
-    }),
-  );
+  return Promise.all(ids.map((id) => readLive(paths, id)));
+}
+
+/** One of them; without a record where there is none of that id. */
+export async function readLive(paths: StorePaths, id: string): Promise<LiveEntry> {
+  const live = paths.live(id);
+  const record = await readLiveRecord(live.record).catch(() => null);
+  return {
+    id,
+    paths: live,
+    record,
+    isOwnerAlive: record !== null && (await isOwnerAlive(record.owner)),
+    running: (await readRunning(live))?.name ?? null,
+  };
 }
 
 /** The names in a directory, sorted; none when there is no directory. */
