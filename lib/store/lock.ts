@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, open, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { ProjectHash } from '../digest.js';
 import { RbmResumeError } from '../errors.js';
 import { clearedEnvironment } from '../exec.js';
 import { traceTo } from '../trace.js';
@@ -44,30 +46,71 @@ async function takeVisibleLock(paths: StorePaths): Promise<() => Promise<void>> 
   }
 }
 
+/** What is kept under one hash is packed or restored in minutes at most, however large it is. */
+const HASH_WAIT_SECONDS = 3600;
+
+/**
+ * Runs `work` as the only one that parks, takes back, packs or restores under this hash. Taken before the store's lock,
+ * which is held only while names change.
+ * @throws RbmResumeError `STORE_BUSY` after an hour
+ */
+export async function withHashLock<T>(
+  paths: StorePaths,
+  hash: ProjectHash,
+  work: () => Promise<T>,
+): Promise<T> {
+  const file = paths.hashLock(hash);
+  await mkdir(dirname(file), { recursive: true });
+  return withFileLock(file, work, HASH_WAIT_SECONDS);
+}
+
 /**
  * Runs `work` while `flock` is held on `file`, which is made when missing. The kernel drops the lock when this process
  * ends, however it ends. Source: flock(1), which locks the open file description that its caller passes down.
  */
-export async function withFileLock<T>(file: string, work: () => Promise<T>): Promise<T> {
+export async function withFileLock<T>(
+  file: string,
+  work: () => Promise<T>,
+  waitSeconds = WAIT_SECONDS,
+): Promise<T> {
   const handle = await open(file, 'a');
   try {
-    const child = spawn('flock', ['--exclusive', '--timeout', String(WAIT_SECONDS), '3'], {
-      stdio: ['ignore', 'ignore', 'ignore', handle.fd],
-      env: clearedEnvironment(),
-    });
-    const status = await new Promise<number | null>((resolve, reject) => {
-      child.on('error', reject);
-      child.on('close', resolve);
-    });
-    if (status !== 0) throw busy(file, undefined);
+    const status = await runFlock(handle, ['--timeout', String(waitSeconds)]);
+    if (status !== 0) throw busy(file, undefined, waitSeconds);
     return await work();
   } finally {
     await handle.close();
   }
 }
 
-const busy = (what: string, cause: unknown): RbmResumeError =>
-  new RbmResumeError('STORE_BUSY', `another process has been working on ${what} for ${WAIT_SECONDS} s`, {
+const HELD_BY_ANOTHER = 9;
+
+/**
+ * Takes `flock` on an open file without waiting. It is held until the descriptor is closed or this process ends.
+ * @returns whether it was free
+ * @throws RbmResumeError `COMMAND_FAILED` when this can't be found out
+ */
+export async function tryFileLock(handle: FileHandle): Promise<boolean> {
+  const status = await runFlock(handle, ['--nonblock', '--conflict-exit-code', String(HELD_BY_ANOTHER)]);
+  if (status === 0 || status === HELD_BY_ANOTHER) return status === 0;
+  throw new RbmResumeError('COMMAND_FAILED', `flock: exit status ${status}`, {
+    hint: 'Does the file system of the store have flock(2)?',
+  });
+}
+
+function runFlock(handle: FileHandle, options: readonly string[]): Promise<number | null> {
+  const child = spawn('flock', ['--exclusive', ...options, '3'], {
+    stdio: ['ignore', 'ignore', 'ignore', handle.fd],
+    env: clearedEnvironment(),
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', resolve);
+  });
+}
+
+const busy = (what: string, cause: unknown, seconds = WAIT_SECONDS): RbmResumeError =>
+  new RbmResumeError('STORE_BUSY', `another process has been working on ${what} for ${seconds} s`, {
     hint: 'Wait for it, or look for it with `fuser -v` on the lock file.',
     cause,
   });

@@ -15,6 +15,18 @@ export interface StorePaths {
   /** Containers of failed builds that were kept for a look. */
   readonly failedRoot: string;
   readonly ledger: string;
+  /** Held while what is kept under a hash is moved, packed or restored. */
+  hashLock(hash: ProjectHash): string;
+  /** The file that says that `root` is an OCI image layout. Source: OCI image-spec, image-layout.md. */
+  readonly ociLayout: string;
+  /** The image index of the layout: what the store holds. */
+  readonly index: string;
+  /** The directory of blobs; each is named by the hex digits of its digest. */
+  readonly blobs: string;
+  /** Where writers put blobs together, each in a folder of its own. */
+  readonly stagingRoot: string;
+  /** What was found damaged in the layout and taken out of use. */
+  readonly quarantineRoot: string;
   /** One container that is being built; `id` is the last component of rbm's `container/dir`. */
   live(id: string): LivePaths;
   parked(hash: ProjectHash): KeptPaths;
@@ -24,6 +36,8 @@ export interface LivePaths {
   readonly dir: string;
   readonly record: string;
   readonly baseline: string;
+  /** A hard link to the container image that it was extracted from, where one could be made. */
+  readonly base: string;
   readonly tmpFolders: string;
   /** How many of them rbm was told; missing when rbm has not used the container our way. */
   readonly tmpFoldersGiven: string;
@@ -42,6 +56,7 @@ export interface KeptPaths {
   /** The record before the tree has been moved. */
   readonly pendingRecord: string;
   readonly baseline: string;
+  readonly base: string;
   readonly rootfs: string;
   /** Present once the kept tree is known to be on the disk, not only in the page cache. */
   readonly synced: string;
@@ -51,6 +66,7 @@ export const livePathsIn = (dir: string): LivePaths => ({
   dir,
   record: join(dir, 'record.json'),
   baseline: join(dir, 'baseline'),
+  base: join(dir, 'base'),
   tmpFolders: join(dir, 'tmp-folders'),
   tmpFoldersGiven: join(dir, 'tmp-folders-given'),
   scripts: join(dir, 'scripts'),
@@ -67,6 +83,7 @@ export const keptPathsIn = (dir: string): KeptPaths => ({
   record: join(dir, 'record.json'),
   pendingRecord: join(dir, 'record.pending.json'),
   baseline: join(dir, 'baseline'),
+  base: join(dir, 'base'),
   rootfs: join(dir, 'rootfs'),
   synced: join(dir, 'synced'),
 });
@@ -85,6 +102,12 @@ export function storePaths(root: string): StorePaths {
     setAsideRoot: join(state, 'set-aside'),
     failedRoot: join(state, 'failed'),
     ledger: join(state, 'ledger.json'),
+    ociLayout: join(root, 'oci-layout'),
+    index: join(root, 'index.json'),
+    blobs: join(root, 'blobs', 'sha256'),
+    stagingRoot: join(state, 'tmp'),
+    quarantineRoot: join(state, 'quarantine'),
+    hashLock: (hash) => join(state, 'hash-locks', hash),
     live: (id) => livePathsIn(join(liveRoot, id)),
     parked: (hash) => keptPathsIn(join(parkedRoot, hash)),
   };
