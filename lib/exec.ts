@@ -14,8 +14,16 @@ export interface ExecOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Bytes for standard input. @default none (`/dev/null`) */
   readonly input?: string | Uint8Array;
+  /** A descriptor that standard input is. */
+  readonly stdinFrom?: number;
+  /** Writes standard input; it is closed when the promise is fulfilled. */
+  readonly feed?: (stdin: Writable) => Promise<void>;
   /** A descriptor that takes standard output instead of the result. */
   readonly stdoutTo?: number;
+  /** Reads standard output instead of the result. When it rejects, the program is killed. */
+  readonly consume?: (stdout: Readable) => Promise<void>;
+  /** Descriptors that the program has as 5, 6, … */
+  readonly passed?: readonly number[];
   /** Exit statuses besides 0 that are no error. @default [] */
   readonly okStatuses?: readonly number[];
   /**
@@ -52,11 +60,15 @@ export const describeEnd = (status: number | null, signal: NodeJS.Signals | null
  */
 export function exec(argv: readonly [string, ...string[]], options: ExecOptions = {}): Promise<ExecResult> {
   const [program, ...args] = argv;
+  const hasInput = options.input !== undefined || options.feed !== undefined;
+  const passed = options.passed ?? [];
+  const waiting = options.onWaiting ? ('pipe' as const) : ('ignore' as const);
   const stdio: StdioOptions = [
-    options.input === undefined ? 'ignore' : 'pipe',
+    options.stdinFrom ?? (hasInput ? 'pipe' : 'ignore'),
     options.stdoutTo ?? 'pipe',
     'pipe',
-    ...(options.onWaiting ? (['pipe', 'pipe'] as const) : []),
+    ...(options.onWaiting || passed.length > 0 ? [waiting, waiting] : []),
+    ...passed,
   ];
   const spawnOptions: SpawnOptions = { stdio, env: clearedEnvironment(options.env) };
   if (options.cwd !== undefined) spawnOptions.cwd = options.cwd;
@@ -65,7 +77,13 @@ export function exec(argv: readonly [string, ...string[]], options: ExecOptions 
     const child = spawn(program, args, spawnOptions);
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
-    child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
+    const work: Promise<void>[] = [];
+    const stopOn = (error: unknown) => {
+      child.kill('SIGKILL');
+      reject(error instanceof Error ? error : new Error(String(error)));
+    };
+    if (options.consume && child.stdout) work.push(options.consume(child.stdout));
+    else child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
     child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
     child.on('error', (cause) => reject(notStarted(argv, cause)));
     if (options.onWaiting) letGoWhenReady(child, options.onWaiting).catch(reject);
@@ -76,15 +94,25 @@ export function exec(argv: readonly [string, ...string[]], options: ExecOptions 
         stderr: Buffer.concat(stderr).toString(),
       };
       const isOk = signal === null && (status === 0 || (options.okStatuses ?? []).includes(result.status));
-      if (isOk && (options.allowStderr === true || result.stderr === '')) resolve(result);
-      else reject(commandFailed(argv, { end: describeEnd(status, signal), stderr: result.stderr }));
+      if (!isOk || (options.allowStderr !== true && result.stderr !== '')) {
+        reject(commandFailed(argv, { end: describeEnd(status, signal), stderr: result.stderr }));
+      } else {
+        Promise.all(work).then(() => resolve(result), reject);
+      }
     });
     if (child.stdin) {
+      const { stdin } = child;
       // A program that ends before it has read everything says so by its exit status.
-      child.stdin.on('error', () => {});
-      child.stdin.end(options.input);
+      stdin.on('error', () => {});
+      if (options.feed) work.push(options.feed(stdin).then(() => endOf(stdin)));
+      else stdin.end(options.input);
     }
+    for (const one of work) one.catch(stopOn);
   });
+}
+
+function endOf(stdin: Writable): void {
+  stdin.end();
 }
 
 async function letGoWhenReady(child: ChildProcess, onWaiting: (pid: number) => Promise<void>): Promise<void> {
@@ -120,11 +148,12 @@ function commandFailed(
   outcome: { readonly end: string; readonly stderr: string },
 ): RbmResumeError {
   const said = outcome.stderr.trim().split('\n').slice(-5).join('\n');
-  return new RbmResumeError(
-    'COMMAND_FAILED',
-    `${argv.join(' ')}: ${outcome.end}${said === '' ? '' : `\n${said}`}`,
-    {
-      fields: { command: argv.join(' '), end: outcome.end },
-    },
-  );
+  const command = argv.map(abbreviate).join(' ');
+  return new RbmResumeError('COMMAND_FAILED', `${command}: ${outcome.end}${said === '' ? '' : `\n${said}`}`, {
+    fields: { command, end: outcome.end },
+  });
 }
+
+/** A whole script is no help in a message. */
+const abbreviate = (argument: string): string =>
+  argument.includes('\n') ? `${argument.trim().split('\n')[0]} …` : argument;

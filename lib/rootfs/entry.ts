@@ -37,7 +37,6 @@ export function printablePath(path: string): string {
   const text = toBytes(path).toString('utf8');
   const isUtf8 = Buffer.from(text, 'utf8').equals(toBytes(path));
   return (isUtf8 ? text : path).replace(
-    // eslint-disable-next-line no-control-regex -- control characters are what is looked for
     isUtf8 ? /[\u0000-\u001f\u007f\\]/g : /[\u0000-\u001f\u007f-\u00ff\\]/g,
     (character) =>
       character === '\\' ? '\\\\' : `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`,

@@ -24,11 +24,15 @@ const KEEP_ALL = [
  * Moves a container's tree: by rename where both places are on one file system, otherwise as a copy inside the id map
  * that takes the final name only when it is complete. `to` must not exist; its parent is made when missing.
  * @param options.onCopy called before a copy begins, which may take minutes
+ * @param options.onCopied called when both trees are there, before the first is removed
  */
 export async function moveTree(
   from: string,
   to: string,
-  options: { readonly onCopy?: (() => void) | undefined } = {},
+  options: {
+    readonly onCopy?: (() => void) | undefined;
+    readonly onCopied?: (() => Promise<void>) | undefined;
+  } = {},
 ): Promise<MoveKind> {
   await mkdir(dirname(to), { recursive: true });
   try {
@@ -48,6 +52,7 @@ export async function moveTree(
   options.onCopy?.();
   await copyTree(from, `${to}.partial`);
   await rename(`${to}.partial`, to);
+  await options.onCopied?.();
   await removeTree(from).catch((error: unknown) =>
     trace('the copy is complete, but %s stays: %s', from, messageOf(error)),
   );

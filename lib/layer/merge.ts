@@ -1,0 +1,160 @@
+import { RbmResumeError } from '../errors.js';
+import { isSameEntry, parentOf, printablePath, typeOf, type Entry } from '../rootfs/entry.js';
+import type { ScannedTree } from '../rootfs/scan.js';
+import type { LayerMember } from './whiteout.js';
+
+/** An entry of a tree that is made of layers, and the number of the layer that holds it. */
+export interface LayeredEntry extends Entry {
+  readonly layer: number;
+}
+
+/** What layers make together, by path: known before anything is extracted. */
+export type LayeredTree = Map<string, LayeredEntry>;
+
+/**
+ * Puts a layer on top of a tree. Source: OCI image-spec, layer.md: a whiteout hides what lower layers have, and so does
+ * anything but a directory in the place of a directory.
+ * @throws RbmResumeError `BAD_LAYER` for a hard link to nothing, or an entry below what is no directory
+ */
+export async function applyLayer(
+  tree: LayeredTree,
+  members: AsyncIterable<LayerMember> | Iterable<LayerMember>,
+  layer: number,
+): Promise<void> {
+  const added = new Map<string, LayeredEntry>();
+  const removed = new Set<string>();
+  const emptied = new Set<string>();
+  const firstLinks: [string, string][] = [];
+  for await (const { path, type, meta, target, xattrs } of members) {
+    if (type === 'w') removed.add(path);
+    else if (type === 'o') emptied.add(path);
+    else if (type === 'h') {
+      const original = added.get(target) ?? tree.get(target);
+      if (original === undefined || typeOf(original) === 'd') {
+        throw badLayer(
+          `${printablePath(path)} is a hard link to ${printablePath(target)}, which is not there`,
+        );
+      }
+      const link = original.link === '' ? `${original.layer} ${target}` : original.link;
+      added.set(path, { ...original, path, link, layer });
+      if (original.link === '') firstLinks.push([target, link]);
+    } else {
+      added.set(path, {
+        path,
+        meta,
+        target: type === 'l' || type === 'c' || type === 'b' ? target : '',
+        link: '',
+        xattrs,
+        layer,
+      });
+      if (type !== 'd') emptied.add(path);
+    }
+    for (const [first, link] of firstLinks.splice(0)) setLink(added.has(first) ? added : tree, first, link);
+  }
+  hide(tree, { removed, emptied });
+  for (const [path, entry] of added) tree.set(path, entry);
+  for (const path of added.keys()) {
+    const parent = path === '' ? undefined : tree.get(parentOf(path));
+    if (parent !== undefined && typeOf(parent) !== 'd')
+      throw badLayer(`${printablePath(path)} lies below what is no directory`);
+  }
+}
+
+function setLink(tree: LayeredTree, path: string, link: string): void {
+  const entry = tree.get(path);
+  if (entry !== undefined) tree.set(path, { ...entry, link });
+}
+
+function hide(
+  tree: LayeredTree,
+  what: { readonly removed: ReadonlySet<string>; readonly emptied: ReadonlySet<string> },
+): void {
+  if (what.removed.size === 0 && ![...what.emptied].some((path) => isDirectory(tree, path))) return;
+  const isHidden = (path: string): boolean => {
+    if (what.removed.has(path)) return true;
+    for (let at = path; at !== '';) {
+      at = parentOf(at);
+      if (what.removed.has(at) || what.emptied.has(at)) return true;
+    }
+    return false;
+  };
+  for (const path of tree.keys()) if (isHidden(path)) tree.delete(path);
+}
+
+const isDirectory = (tree: LayeredTree, path: string): boolean => {
+  const entry = tree.get(path);
+  return entry !== undefined && typeOf(entry) === 'd';
+};
+
+/** The paths of each file that has several, by the name that their `link` has. */
+export function groupHardLinks(tree: LayeredTree): Map<string, string[]> {
+  const groups = new Map<string, string[]>();
+  for (const { path, link } of tree.values()) {
+    if (link === '') continue;
+    const group = groups.get(link);
+    if (group === undefined) groups.set(link, [path]);
+    else group.push(path);
+  }
+  return groups;
+}
+
+/** Names every group of hard links after its first path, as `Entry.link` has it. To be called after the last layer. */
+export function nameHardLinks(tree: LayeredTree): void {
+  for (const paths of groupHardLinks(tree).values()) {
+    const [first = ''] = paths.sort();
+    for (const path of paths) setLink(tree, path, paths.length > 1 ? first : '');
+  }
+}
+
+/** A difference between what layers make and what a directory holds, or that there is none. */
+export interface TreeDifference {
+  readonly path: string;
+  readonly expected: Entry | null;
+  readonly found: Entry | null;
+}
+
+/**
+ * The first entry in which a scanned tree differs from what its layers make, or `null`. Sockets and devices in the scan
+ * are passed over: they are not kept.
+ */
+export async function findDifference(
+  expected: LayeredTree,
+  scan: ScannedTree,
+): Promise<TreeDifference | null> {
+  let count = 0;
+  for await (const found of scan.entries()) {
+    if (isLeftOut(found)) continue;
+    const entry = expected.get(found.path);
+    if (entry === undefined || !isSameEntry(entry, found)) {
+      return { path: found.path, expected: entry ?? null, found };
+    }
+    count += 1;
+  }
+  if (count === expected.size) return null;
+  const there = new Set<string>();
+  for await (const { path } of scan.entries()) there.add(path);
+  const missing = [...expected.values()].find(({ path }) => !there.has(path));
+  return missing === undefined ? null : { path: missing.path, expected: missing, found: null };
+}
+
+/** In what an entry differs, for a message: what was found, and what was expected instead. */
+export function describeDifference({ path, expected, found }: TreeDifference): string {
+  const name = path === '' ? 'the root directory' : printablePath(path);
+  if (found === null) return `${name} is missing`;
+  if (expected === null) return `${name} is there, and should not be`;
+  const fields = (['meta', 'target', 'link', 'xattrs'] as const).filter(
+    (key) => expected[key] !== found[key],
+  );
+  const told = fields.map(
+    (key) => `${key} "${printablePath(found[key])}" instead of "${printablePath(expected[key])}"`,
+  );
+  return `${name} has ${told.join(', ')}`;
+}
+
+/** Whether an entry is of a kind that a snapshot leaves out. */
+export const isLeftOut = (entry: Pick<Entry, 'meta'>): boolean => ['s', 'c', 'b'].includes(typeOf(entry));
+
+const badLayer = (what: string): RbmResumeError =>
+  new RbmResumeError('BAD_LAYER', `the layers of the snapshot don't fit: ${what}`, {
+    hint: '`rbm-resume verify` tells which blob it is; the build starts clean.',
+  });

@@ -1,0 +1,283 @@
+import { fromBytes, type EntryType } from '../rootfs/entry.js';
+import { badLayer, layerTooBig, nameMember } from './bad-layer.js';
+import { ByteFeed, pass, take, type Parser, type Sink } from './byte-feed.js';
+import { normalizeMemberPath } from './member-path.js';
+import { readGlobalHeader, readMemberHeader, type Overrides } from './overrides.js';
+import { formatTime } from './pax.js';
+import { bytesOfMap, checkSparseMap, readGnuMap, readMapInData, type SparseMap } from './sparse.js';
+import { BLOCK_BYTES, decodeHeader, FIELD, isZeroBlock, readNumber, type TarHeader } from './tar-header.js';
+import { DEFAULT_TAR_LIMITS, type TarLimits } from './tar-limits.js';
+
+/** One member of an archive. Strings are byte strings, as in `Entry`. */
+export interface TarMember {
+  /** Relative, without `./`, repeated slashes or a slash at the end; empty for the root. */
+  readonly path: string;
+  /** As in `Entry`, or `h`: another name of a file. */
+  readonly type: EntryType | 'h';
+  /** As in `Entry`; the size is that of the file with its holes. Of `h` it begins with `f` and has the size 0. */
+  readonly meta: string;
+  /** As in `Entry`; of `h` the path of the file that it is another name of. */
+  readonly target: string;
+  /** As in `Entry`. ACLs that stand there only as text are attributes `SCHILY.acl.access` and `.default`. */
+  readonly xattrs: string;
+}
+
+export interface TarReaderOptions {
+  /**
+   * Called with each member before its data. The sink that it returns gets the data with its place in the file:
+   * holes are left out.
+   */
+  readonly onMember: (member: TarMember) => Sink | void;
+  /** @default DEFAULT_TAR_LIMITS */
+  readonly limits?: TarLimits;
+}
+
+/** Types of members by type flag. A member of another type may mean anything. */
+const TYPES: Readonly<Record<string, TarMember['type']>> = {
+  '0': 'f',
+  '\0': 'f',
+  '7': 'f',
+  S: 'f',
+  '1': 'h',
+  '2': 'l',
+  '3': 'c',
+  '4': 'b',
+  '5': 'd',
+  '6': 'p',
+};
+
+/** Headers that speak of the next member. */
+interface Preface {
+  pax: Overrides | null;
+  name: string | null;
+  linkName: string | null;
+}
+
+/**
+ * Reads the members of a tar archive exactly: every byte of names, nanoseconds, extended attributes, sparse files, in the
+ * formats v7, ustar, pax and GNU. It is stricter than programs that extract: what they read in different ways is refused,
+ * and so is an archive without its two zero blocks at the end (GNU tar takes it for whole, though it may be cut off
+ * between two members), or with anything but zeros after them.
+ *
+ * Holds no more in memory than one header. Every method throws RbmResumeError `BAD_LAYER` or `LAYER_TOO_BIG`, named after
+ * the member, and whatever `onMember` or a sink throws; then the reader is of no use any more.
+ */
+export class TarReader {
+  readonly #options: Required<TarReaderOptions>;
+  readonly #feed: ByteFeed;
+  #at = '';
+  #entries = 0;
+  #logicalBytes = 0;
+  #isEnded = false;
+  #failure: { readonly error: unknown } | null = null;
+
+  constructor(options: TarReaderOptions) {
+    this.#options = { limits: DEFAULT_TAR_LIMITS, ...options };
+    this.#feed = new ByteFeed(this.#readArchive());
+  }
+
+  /** Takes the next bytes of the archive, as many as there are. */
+  write(chunk: Buffer): void {
+    if (this.#failure !== null) throw this.#failure.error;
+    try {
+      this.#feed.write(chunk);
+    } catch (error) {
+      this.#failure = { error: nameMember(error, this.#at) };
+      throw this.#failure.error;
+    }
+  }
+
+  /** To be called after the last byte. */
+  end(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+    if (!this.#isEnded) throw nameMember(badLayer('the archive is cut off here or after it'), this.#at);
+  }
+
+  *#readArchive(): Parser {
+    let preface: Preface = { pax: null, name: null, linkName: null };
+    let globals: Overrides = {};
+    const { limits } = this.#options;
+    for (;;) {
+      const block = yield* take(BLOCK_BYTES);
+      const hasPreface = preface.pax !== null || preface.name !== null || preface.linkName !== null;
+      if (isZeroBlock(block)) {
+        if (hasPreface) throw badLayer('the archive ends where a member is announced');
+        return yield* this.#readEnd();
+      }
+      const header = decodeHeader(block);
+      this.#at = header.name;
+      const { typeFlag } = header;
+      if (typeFlag === 'x' || typeFlag === 'g') {
+        if (hasPreface) throw badLayer('a pax header follows another header of the same member');
+        const data = yield* readPrefaceData(header, limits.paxBytes + limits.xattrBytes);
+        if (typeFlag === 'g') globals = readGlobalHeader(data, globals);
+        else preface.pax = readMemberHeader(data, limits);
+      } else if (typeFlag === 'L' || typeFlag === 'K') {
+        const key = typeFlag === 'L' ? 'name' : 'linkName';
+        if (preface.pax !== null || preface[key] !== null) throw badLayer('its long name is given twice');
+        preface[key] = readLongName(yield* readPrefaceData(header, limits.pathBytes + 1));
+      } else {
+        yield* this.#readMember(header, preface, globals);
+        preface = { pax: null, name: null, linkName: null };
+      }
+    }
+  }
+
+  *#readEnd(): Parser {
+    if (!isZeroBlock(yield* take(BLOCK_BYTES))) throw badLayer('a lone block of zeros follows it');
+    this.#isEnded = true;
+    yield* pass(Number.POSITIVE_INFINITY, refuseBytes);
+  }
+
+  *#readMember(header: TarHeader, preface: Preface, globals: Overrides): Parser {
+    const { limits, onMember } = this.#options;
+    const own = preface.pax ?? {};
+    const name = own.sparse?.name ?? own.path ?? preface.name ?? header.name;
+    this.#at = name;
+    const stored = own.size ?? readNumber(header.block, FIELD.size);
+    if (stored < 0) throw badLayer('its size is negative');
+    const named = normalizeMemberPath(name, limits);
+    const type = typeOfMember(header, named);
+    if (type !== 'f' && stored !== 0) throw badLayer('it has data, but is no file');
+    const sparse = yield* readSparse(header, { preface, stored, limits, type });
+    const size = sparse === null ? stored : sparse.realSize;
+    this.#entries += 1;
+    this.#logicalBytes += size;
+    if (this.#entries > limits.entries) throw layerTooBig(`there are more than ${limits.entries} members`);
+    if (!(this.#logicalBytes <= limits.logicalBytes)) throw layerTooBig('the files are too big together');
+    const linkName = own.linkPath ?? preface.linkName ?? header.linkName;
+    const sink =
+      onMember({
+        path: named.path,
+        type,
+        meta: metaOf(header, { type, size, overrides: { ...globals, ...own } }),
+        target: targetOf(header, { type, linkName, limits }),
+        xattrs: own.xattrs ?? '',
+      }) ?? null;
+    yield* passData({ stored, sparse, sink });
+  }
+}
+
+/** Refuses what follows the end of an archive: GNU tar does not read it, other programs may. */
+function refuseBytes(chunk: Buffer): void {
+  for (const byte of chunk) if (byte !== 0) throw badLayer('something follows the end of the archive');
+}
+
+function* readPrefaceData(header: TarHeader, most: number): Parser<Buffer> {
+  const size = readNumber(header.block, FIELD.size);
+  if (size < 0) throw badLayer('its size is negative');
+  if (size > most) throw layerTooBig(`a header in front of it has ${size} bytes`);
+  const data = yield* take(size);
+  yield* pass(paddingOf(size));
+  return data;
+}
+
+/** The name in the data of a GNU header `L` or `K`: it ends with NULs. */
+function readLongName(data: Buffer): string {
+  const name = fromBytes(data).replace(/\0+$/, '');
+  if (name === '' || name.includes('\0')) throw badLayer('its long name is malformed');
+  return name;
+}
+
+function typeOfMember(header: TarHeader, named: ReturnType<typeof normalizeMemberPath>): TarMember['type'] {
+  const { typeFlag } = header;
+  const type = TYPES[typeFlag];
+  if (type === undefined) throw badLayer(`it is of the unknown type ${JSON.stringify(typeFlag)}`);
+  // Before there was a type for them, directories were files whose name ends with a slash.
+  const actual = type === 'f' && named.ending === '/' ? 'd' : type;
+  if (actual !== 'd' && (named.path === '' || named.ending === '.')) throw badLayer('it is no directory');
+  return actual;
+}
+
+interface SparseContext {
+  readonly preface: Preface;
+  readonly stored: number;
+  readonly limits: TarLimits;
+  readonly type: TarMember['type'];
+}
+
+function* readSparse(header: TarHeader, context: SparseContext): Parser<SparseMap | null> {
+  const { preface, stored, type } = context;
+  const most = context.limits.sparseRegions;
+  const record = preface.pax?.sparse;
+  const isOld = header.typeFlag === 'S';
+  if (record === undefined && !isOld) return null;
+  if (type !== 'f' || (isOld && (preface.pax !== null || header.format !== 'gnu'))) {
+    throw badLayer('it is sparse, but no file or in two ways');
+  }
+  let sparse: SparseMap;
+  let mapBytes = 0;
+  if (record === undefined) sparse = yield* readGnuMap(header.block, most);
+  else if (record.numbers !== null) sparse = { realSize: record.realSize, numbers: record.numbers };
+  else {
+    sparse = { realSize: record.realSize, numbers: yield* readMapInData(stored, most) };
+    mapBytes = bytesOfMap(sparse.numbers);
+  }
+  checkSparseMap(sparse, stored - mapBytes);
+  return sparse;
+}
+
+function* passData(data: {
+  readonly stored: number;
+  readonly sparse: SparseMap | null;
+  readonly sink: Sink | null;
+}): Parser {
+  const { stored, sparse, sink } = data;
+  if (sparse === null) yield* pass(stored, sink);
+  else {
+    for (let at = 0; at < sparse.numbers.length; at += 2) {
+      yield* pass(sparse.numbers[at + 1] as number, sink, sparse.numbers[at]);
+    }
+  }
+  // A map in front of the data is whole blocks, so it does not count.
+  yield* pass(paddingOf(stored));
+}
+
+const paddingOf = (bytes: number): number => (BLOCK_BYTES - (bytes % BLOCK_BYTES)) % BLOCK_BYTES;
+
+function metaOf(
+  { block }: TarHeader,
+  of: { readonly type: TarMember['type']; readonly size: number; readonly overrides: Overrides },
+): string {
+  const { type, size, overrides } = of;
+  const mode = readNumber(block, FIELD.mode);
+  const uid = overrides.uid ?? readNumber(block, FIELD.uid);
+  const gid = overrides.gid ?? readNumber(block, FIELD.gid);
+  const mtime = overrides.mtime ?? formatTime(readNumber(block, FIELD.mtime), 0);
+  if (mode < 0 || uid < 0 || gid < 0 || mode > MAX_32 || uid > MAX_32 || gid > MAX_32) {
+    throw badLayer('its mode or owner is out of range');
+  }
+  return `${type === 'h' ? 'f' : type} ${(mode & 0o7777).toString(8)} ${uid} ${gid} ${size} ${mtime}`;
+}
+
+const MAX_32 = 2 ** 32 - 1;
+
+function targetOf(
+  { block, format }: TarHeader,
+  of: { readonly type: TarMember['type']; readonly linkName: string; readonly limits: TarLimits },
+): string {
+  const { type, linkName, limits } = of;
+  if (type === 'h') {
+    const target = normalizeMemberPath(linkName, limits);
+    if (target.path === '' || target.ending !== '') throw badLayer('it is a hard link to a directory');
+    return target.path;
+  }
+  if (type === 'l') {
+    if (linkName === '' || linkName.includes('\0')) throw badLayer('it is a symbolic link to no name');
+    if (linkName.length > limits.pathBytes) throw layerTooBig(`its target has ${linkName.length} bytes`);
+    return linkName;
+  }
+  if (type !== 'c' && type !== 'b') return '';
+  if (format === 'v7') throw badLayer('it is a device without numbers');
+  return `${readNumber(block, FIELD.devMajor)},${readNumber(block, FIELD.devMinor)}`;
+}
+
+/** Feeds a {@link TarReader} from a stream. */
+export async function readLayerMembers(
+  stream: AsyncIterable<Buffer>,
+  onMember: TarReaderOptions['onMember'],
+): Promise<void> {
+  const reader = new TarReader({ onMember });
+  for await (const chunk of stream) reader.write(chunk);
+  reader.end();
+}

@@ -1,0 +1,130 @@
+import { createHash, type Hash } from 'node:crypto';
+import { open, type FileHandle } from 'node:fs/promises';
+import type { Readable, Writable } from 'node:stream';
+import { parseDigest, type Digest } from '../digest.js';
+import { exec } from '../exec.js';
+import { execInIdMap } from '../id-map.js';
+import { toBytes } from '../rootfs/entry.js';
+import type { Changes } from './changes.js';
+import { compressor } from './compression.js';
+import { TarReader } from './tar-reader.js';
+import { encodeWhiteouts, toLayerMember, type LayerMember } from './whiteout.js';
+
+/** How far the writing or reading of an archive has come. */
+export interface LayerProgress {
+  /** Bytes of the uncompressed archive so far. */
+  readonly bytes: number;
+  /** Its members so far. */
+  readonly entries: number;
+}
+
+/** A layer as it was written: digest and size of the file, diffId and size of what is compressed in it. */
+export interface WrittenLayer {
+  readonly digest: Digest;
+  readonly size: number;
+  readonly diffId: Digest;
+  readonly diffSize: number;
+  /** Read back from the archive itself, as it went by. */
+  readonly members: readonly LayerMember[];
+}
+
+export interface WriteOptions {
+  readonly file: string;
+  readonly compression: 'gzip' | 'zstd';
+  readonly onProgress?: ((progress: LayerProgress) => void) | undefined;
+}
+
+/**
+ * What GNU tar writes: all that it can keep. Access and change times are left out, since they say nothing about the tree;
+ * so are the names of users and groups, which differ between hosts. ACLs travel as the attributes that they are: as text
+ * (`--acls`) they would have names of users.
+ */
+const TAR_CREATE = [
+  '--create',
+  '--format=posix',
+  '--pax-option=delete=atime,delete=ctime,exthdr.name=%d/PaxHeaders/%f',
+  '--numeric-owner',
+  '--sparse',
+  '--xattrs',
+  '--xattrs-include=user.*',
+  '--xattrs-include=security.capability',
+  '--xattrs-include=system.posix_acl_*',
+  '--no-recursion',
+  '--null',
+  '--verbatim-files-from',
+  '--no-unquote',
+  '--files-from=-',
+];
+
+/**
+ * Writes what has changed in a tree as one layer: whiteouts first, then what GNU tar archives inside the id map. The file is not
+ * synced to the disk.
+ * @throws RbmResumeError `COMMAND_FAILED` also when a file changed while it was read
+ */
+export async function writeLayer(
+  rootfs: string,
+  changes: Changes,
+  options: WriteOptions,
+): Promise<WrittenLayer> {
+  const members: LayerMember[] = [];
+  const diffHash = createHash('sha256');
+  let diffSize = 0;
+  const reader = new TarReader({ onMember: (member) => void members.push(toLayerMember(member)) });
+  const pass = async (chunk: Buffer, stdin: Writable) => {
+    diffHash.update(chunk);
+    reader.write(chunk);
+    diffSize += chunk.length;
+    options.onProgress?.({ bytes: diffSize, entries: members.length });
+    await writeTo(stdin, chunk);
+  };
+  const handle = await open(options.file, 'wx', 0o644);
+  try {
+    const hash = createHash('sha256');
+    let size = 0;
+    await exec(compressor(options.compression), {
+      feed: async (stdin) => {
+        for (const block of encodeWhiteouts(changes.removed)) await pass(block, stdin);
+        await execInIdMap(['tar', '-C', rootfs, ...TAR_CREATE], {
+          feed: (list) => writeNames(list, changes.paths),
+          consume: async (stdout) => {
+            for await (const chunk of stdout as AsyncIterable<Buffer>) await pass(chunk, stdin);
+          },
+        });
+      },
+      consume: async (stdout) => {
+        size = await writeHashed(stdout, handle, hash);
+      },
+    });
+    reader.end();
+    return { digest: digestOf(hash), size, diffId: digestOf(diffHash), diffSize, members };
+  } finally {
+    await handle.close();
+  }
+}
+
+const digestOf = (hash: Hash): Digest => parseDigest(`sha256:${hash.digest('hex')}`);
+
+const NAMES_AT_ONCE = 4096;
+
+async function writeNames(list: Writable, paths: readonly string[]): Promise<void> {
+  for (let at = 0; at < paths.length; at += NAMES_AT_ONCE) {
+    const names = paths.slice(at, at + NAMES_AT_ONCE).map((path) => (path === '' ? '.\0' : `./${path}\0`));
+    await writeTo(list, toBytes(names.join('')));
+  }
+}
+
+async function writeHashed(stream: Readable, handle: FileHandle, hash: Hash): Promise<number> {
+  let size = 0;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    await handle.writeFile(chunk);
+    size += chunk.length;
+  }
+  return size;
+}
+
+/** Writes to a program and waits until it has gone into the pipe; rejects when the program has gone. */
+const writeTo = (stream: Writable, chunk: Buffer): Promise<void> =>
+  new Promise((resolve, reject) => {
+    stream.write(chunk, (error) => (error ? reject(error) : resolve()));
+  });
