@@ -14,6 +14,37 @@ export {
   type Kept,
   type KeptSize,
 } from './snapshot/kept.js';
+export { openStore, type SnapshotStore } from './snapshot/open-store.js';
+export { Snapshot, type SnapshotEntry, type SnapshotLayer } from './snapshot/snapshot.js';
+export {
+  saveSnapshot,
+  type SaveOptions,
+  type SavedSnapshot,
+  type SnapshotProgress,
+} from './snapshot/save.js';
+export { packKept, type PackOptions, type PackResult } from './snapshot/pack.js';
+export { restoreSnapshot, type RestoreOptions, type RestoredSnapshot } from './snapshot/restore.js';
+export { dropSnapshots } from './snapshot/drop.js';
+export { diffSnapshots, type DifferingField, type SnapshotDifference } from './snapshot/diff.js';
+export { inspectSnapshot, type InspectedLayer, type InspectedSnapshot } from './snapshot/inspect.js';
+export type { Growth } from './snapshot/growth.js';
+export { verifyStore, type VerifyFinding, type VerifyOptions, type VerifyResult } from './snapshot/verify.js';
+export {
+  pruneSnapshots,
+  type PrunedSnapshots,
+  type PruneLimits,
+  type PruneOptions,
+} from './snapshot/prune-snapshots.js';
+export { exportSnapshots, type ExportOptions, type ExportedSnapshots } from './snapshot/export.js';
+export { DEFAULT_PART_BYTES, type TransferProgress } from './snapshot/export-format.js';
+export {
+  importSnapshots,
+  type AbsentBase,
+  type ImportOptions,
+  type ImportedSnapshots,
+} from './snapshot/import.js';
+export { typeOf, sizeOf, printablePath, type Entry } from './rootfs/entry.js';
+export { writeListing } from './rootfs/baseline.js';
 export { removeTree } from './rootfs/move-tree.js';
 export { listBuilding, type Building } from './container/building.js';
 export {
@@ -34,4 +65,4 @@ export { createContainer, type CreateOptions, type CreateResult } from './contai
 export { exitContainer, type ExitOptions, type ExitResult } from './container/on-exit.js';
 export type { Outcome } from './container/outcome.js';
 export { findLeftovers, pruneLeftovers, type Leftover } from './container/prune.js';
-export type { KeptRecord, LiveRecord, Leg } from './store/record.js';
+export type { KeptRecord, LiveRecord, Leg, SnapshotRecord } from './store/record.js';

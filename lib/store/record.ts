@@ -39,8 +39,20 @@ const build = {
 
 const baseline = v.object({ entries: v.number(), bytes: v.number(), xxh64: v.string() });
 
+/** The container image that a tree began with: its file's name, and what tells whether that file is still the same. */
+const image = v.object({ name: v.string(), identity: v.string() });
+
+/** The snapshot that a tree was equal to when its baseline was taken. */
+const parent = v.object({ digest: v.string(), generation: v.number() });
+
+const since0_2 = {
+  image: v.optional(v.nullable(image), null),
+  snapshot: v.optional(v.nullable(parent), null),
+};
+
 const keptSchema = v.object({
   ...build,
+  ...since0_2,
   hash: projectHash,
   /** The container in which the last leg ran. */
   container: v.string(),
@@ -57,8 +69,21 @@ const keptSchema = v.object({
   reason: v.string(),
 });
 
+/** What of a parked tree's record holds on that one machine only. */
+const LOCAL = [
+  'workspace',
+  'idMap',
+  'container',
+  'bootId',
+  'inode',
+  'baseline',
+  'image',
+  'snapshot',
+] as const;
+
 const liveSchema = v.object({
   ...build,
+  ...since0_2,
   hash: v.nullable(projectHash),
   id: v.string(),
   container: v.string(),
@@ -85,6 +110,8 @@ const liveSchema = v.object({
 export type KeptRecord = v.InferOutput<typeof keptSchema>;
 /** What is known of a container that is being built, from its creation to its end. */
 export type LiveRecord = v.InferOutput<typeof liveSchema>;
+/** What a snapshot knows of its build: all of a parked tree's record but what holds on that one machine only. */
+export type SnapshotRecord = Omit<KeptRecord, (typeof LOCAL)[number]>;
 /** One run of rbm on this build, between a start and an interrupt. */
 export type Leg = v.InferOutput<typeof leg>;
 /** The file that lists a tree right after it was made: how many entries, how long the file is, and its XXH64. */
@@ -99,6 +126,16 @@ export const readKeptRecord = (path: string): Promise<KeptRecord> => readRecord(
 
 /** @throws RbmResumeError `BAD_RECORD` */
 export const readLiveRecord = (path: string): Promise<LiveRecord> => readRecord(path, liveSchema);
+
+/** A snapshot's record from its JSON, or `null` when it is none. */
+export function parseSnapshotRecord(text: string): SnapshotRecord | null {
+  try {
+    const result = v.safeParse(v.omit(keptSchema, LOCAL), JSON.parse(text));
+    return result.success ? result.output : null;
+  } catch {
+    return null;
+  }
+}
 
 /**
  * Reads a JSON file of a known shape.

@@ -1,0 +1,52 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Digest, ProjectHash } from '../digest.js';
+import { messageOf } from '../errors.js';
+import { writeJsonDurably } from '../store/atomic-write.js';
+import { commit } from '../store/commit.js';
+import { collectGarbage } from '../store/gc.js';
+import type { StorePaths } from '../store/paths.js';
+import { traceTo } from '../trace.js';
+import { listSnapshots } from './open-store.js';
+import { nameRefs } from './refs.js';
+import type { SnapshotEntry } from './snapshot.js';
+
+const trace = traceTo('snapshot');
+
+/**
+ * Forgets all snapshots under a hash and removes the blobs that nothing else refers to.
+ * @returns how many there were
+ */
+export async function dropSnapshots(paths: StorePaths, hash: ProjectHash): Promise<number> {
+  // Most builds were never interrupted: they don't wait for a lock.
+  if (!existsSync(paths.index)) return 0;
+  const entries = (await listSnapshots(paths)).filter((entry) => entry.hash === hash);
+  if (entries.length === 0) return 0;
+  await removeEntries(paths, new Set(entries.map(({ digest }) => digest)));
+  // The next collection takes what this one could not.
+  await collectGarbage(paths).catch((error: unknown) => trace('no garbage collected: %s', messageOf(error)));
+  return entries.length;
+}
+
+/**
+ * Takes a snapshot out of use: the index has it no more, and `quarantine/` says why. Its blobs stay until the next collection
+ * of garbage.
+ */
+export async function quarantine(paths: StorePaths, entry: SnapshotEntry, reason: string): Promise<void> {
+  await mkdir(paths.quarantineRoot, { recursive: true });
+  await writeJsonDurably(join(paths.quarantineRoot, `${entry.hash}@${entry.generation}.json`), {
+    reason,
+    at: new Date().toISOString(),
+    descriptor: entry.descriptor,
+  });
+  await removeEntries(paths, new Set([entry.digest]));
+}
+
+/** Takes entries out of the index; their blobs stay. */
+export async function removeEntries(paths: StorePaths, digests: ReadonlySet<Digest>): Promise<void> {
+  await commit(paths, {
+    blobs: [],
+    updateIndex: (manifests) => nameRefs(manifests.filter(({ digest }) => !digests.has(digest))),
+  });
+}

@@ -1,0 +1,260 @@
+import { createHash, type Hash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hexOf, type Digest } from '../digest.js';
+import { RbmResumeError } from '../errors.js';
+import { syncDirectory, writeFileDurably } from '../store/atomic-write.js';
+import { hasBlob, MAX_JSON_BYTES, openBlob, type BlobName, type VerifiedBlob } from '../store/blobs.js';
+import { storePaths } from '../store/paths.js';
+import { namingWriteFailures } from '../store/write-failure.js';
+import { withExportDirectory } from './export-directory.js';
+import {
+  DEFAULT_PART_BYTES,
+  EXPORT_FORMAT,
+  EXPORT_MANIFEST,
+  partFileName,
+  partSizes,
+  type ExportedBlob,
+  type ExportedPart,
+  type ExportManifest,
+  type TransferProgress,
+} from './export-format.js';
+import { chooseSnapshot, listSnapshots } from './open-store.js';
+import { baseLayerOf, checkIdentity, listBlobs } from './snapshot-blobs.js';
+import { Snapshot, type SnapshotEntry } from './snapshot.js';
+
+const { version: VERSION } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as { version: string };
+
+const CHUNK_BYTES = 2 * 1024 * 1024;
+
+export interface ExportOptions {
+  /** Which snapshots, named as for `SnapshotStore.open`. @default the newest of every hash */
+  readonly names?: readonly string[];
+  /** Takes all generations where no name says which one. @default false */
+  readonly allGenerations?: boolean;
+  /** No file of the export but its manifest is larger, in bytes. @default {@link DEFAULT_PART_BYTES} */
+  readonly maxPartSize?: number;
+  /** Leaves the bases out: whoever restores has to bring the identical tarballs. @default false */
+  readonly withoutBase?: boolean;
+  readonly onProgress?: (progress: TransferProgress) => void;
+}
+
+export interface ExportedSnapshots {
+  readonly dir: string;
+  readonly snapshots: readonly SnapshotEntry[];
+  readonly blobs: number;
+  readonly parts: number;
+  /** Of all blobs together. */
+  readonly bytes: number;
+  /** Blobs that were left out, or that the store does not have either: bases, and listings, which are optional. */
+  readonly absent: readonly Digest[];
+}
+
+/**
+ * Copies snapshots of a store to a directory of plain files of limited size, for services that carry files. Each blob is
+ * written once and held against its digest meanwhile; the parts of one, `parts/HEX.*` in that order, are the blob. The
+ * manifest comes last: what was cut off is never taken for an export. An earlier export in `dir` is replaced. When the promise
+ * is fulfilled, the export survives a power cut; when it rejects, `dir` holds none.
+ * @throws RbmResumeError `USAGE`, `NO_SUCH_SNAPSHOT`, `AMBIGUOUS_HASH`, `DIRECTORY_NOT_EMPTY`, `STORE_BUSY`,
+ *   `STORE_WRITE_FAILED`, `MISSING_BLOB`, `DAMAGED_BLOB`, `DAMAGED_SNAPSHOT`, `BAD_INDEX`
+ */
+export async function exportSnapshots(
+  store: string,
+  dir: string,
+  options: ExportOptions = {},
+): Promise<ExportedSnapshots> {
+  const paths = storePaths(store);
+  const maxPartSize = options.maxPartSize ?? DEFAULT_PART_BYTES;
+  if (!Number.isSafeInteger(maxPartSize) || maxPartSize < 1)
+    throw new RbmResumeError('USAGE', `not a size for a part: ${maxPartSize}`, { hint: 'Such as 400M.' });
+  const entries = chooseEntries(await listSnapshots(paths), options);
+  const snapshots = await Promise.all(entries.map((entry) => Snapshot.open(paths, entry)));
+  snapshots.forEach(checkIdentity);
+  const { names, absent } = await chooseBlobs(snapshots, options.withoutBase ?? false);
+  const opened: VerifiedBlob[] = [];
+  try {
+    // All at once: what is open can be read to its end, whatever a collection of garbage removes meanwhile.
+    for (const name of names) opened.push(await openBlob(paths, name));
+    const describe = (blobs: readonly ExportedBlob[]): string =>
+      toManifest({ snapshots: entries.map(({ descriptor }) => descriptor), blobs: [...blobs], absent });
+    refuseTooManyParts(names, { maxPartSize, describe });
+    const blobs = await namingWriteFailures(dir, () =>
+      withExportDirectory(dir, async (partsDir) => {
+        const written = await writeBlobs(opened, partsDir, { ...options, maxPartSize });
+        await syncDirectory(partsDir);
+        await syncDirectory(dir);
+        await writeFileDurably(join(dir, EXPORT_MANIFEST), describe(written));
+        return written;
+      }),
+    );
+    return {
+      dir,
+      snapshots: entries,
+      blobs: blobs.length,
+      parts: blobs.reduce((sum, { parts }) => sum + parts.length, 0),
+      bytes: sumOf(blobs),
+      absent,
+    };
+  } finally {
+    await Promise.all(opened.map((blob) => blob.close()));
+  }
+}
+
+function chooseEntries(
+  entries: readonly SnapshotEntry[],
+  { names, allGenerations = false }: ExportOptions,
+): SnapshotEntry[] {
+  const wanted =
+    names === undefined || names.length === 0 ? [...new Set(entries.map(({ hash }) => hash))] : names;
+  const chosen = new Set<SnapshotEntry>();
+  for (const name of wanted) {
+    const one = chooseSnapshot(entries, name);
+    const isGiven = name.includes('@') || !allGenerations;
+    for (const entry of isGiven ? [one] : entries.filter(({ hash }) => hash === one.hash)) chosen.add(entry);
+  }
+  return [...chosen];
+}
+
+async function chooseBlobs(
+  snapshots: readonly Snapshot[],
+  withoutBase: boolean,
+): Promise<{ readonly names: BlobName[]; readonly absent: Digest[] }> {
+  const names = new Map<Digest, BlobName>();
+  const absent = new Set<Digest>();
+  for (const snapshot of snapshots) {
+    const { all, optional } = listBlobs(snapshot);
+    const base = withoutBase ? baseLayerOf(snapshot)?.descriptor.digest : undefined;
+    for (const name of all) {
+      const isThere = !optional.has(name.digest) || (await hasBlob(snapshot.paths, name));
+      if (isThere && name.digest !== base) names.set(name.digest, name);
+      else absent.add(name.digest);
+    }
+  }
+  // What is the base of one may be a layer of another: then it travels.
+  return {
+    names: [...names.values()],
+    absent: [...absent].filter((digest) => !names.has(digest)),
+  };
+}
+
+const planParts = ({ digest, size }: BlobName, maxPartSize: number): ExportedBlob => ({
+  digest,
+  size,
+  parts: partSizes(size, maxPartSize).map((partSize, number, { length: count }) => ({
+    file: partFileName(digest, { number, count }),
+    size: partSize,
+    sha256: hexOf(digest),
+  })),
+});
+
+/** Whoever imports reads a manifest of so many bytes and not of more. */
+function refuseTooManyParts(
+  names: readonly BlobName[],
+  how: { readonly maxPartSize: number; readonly describe: (blobs: readonly ExportedBlob[]) => string },
+): void {
+  const { maxPartSize } = how;
+  const count = names.reduce((sum, { size }) => sum + Math.ceil(size / maxPartSize), 0);
+  // Each takes far more than a byte of the manifest: that many are not even planned.
+  const isShort =
+    count < MAX_JSON_BYTES / 100 &&
+    Buffer.byteLength(how.describe(names.map((name) => planParts(name, maxPartSize)))) <= MAX_JSON_BYTES;
+  if (isShort) return;
+  throw new RbmResumeError('USAGE', `parts of at most ${maxPartSize} bytes would be ${count}: too many`, {
+    hint: 'Allow larger parts, or export fewer snapshots.',
+    fields: { maxPartSize, parts: count },
+  });
+}
+
+async function writeBlobs(
+  blobs: readonly VerifiedBlob[],
+  partsDir: string,
+  options: ExportOptions & { readonly maxPartSize: number },
+): Promise<ExportedBlob[]> {
+  const totalBytes = sumOf(blobs);
+  const written: ExportedBlob[] = [];
+  let bytes = 0;
+  const onBytes = (count: number) => options.onProgress?.({ bytes: (bytes += count), totalBytes });
+  for (const blob of blobs)
+    written.push(await writeBlob(blob, planParts(blob, options.maxPartSize), { partsDir, onBytes }));
+  return written;
+}
+
+async function writeBlob(
+  blob: VerifiedBlob,
+  plan: ExportedBlob,
+  to: { readonly partsDir: string; readonly onBytes: (count: number) => void },
+): Promise<ExportedBlob> {
+  const whole = createHash('sha256');
+  const parts: ExportedPart[] = [];
+  let offset = 0;
+  for (const part of plan.parts) {
+    const only = plan.parts.length === 1;
+    const own = createHash('sha256');
+    await writePart(blob, join(to.partsDir, part.file), {
+      ...to,
+      offset,
+      size: part.size,
+      hashes: only ? [whole] : [whole, own],
+    });
+    parts.push({ ...part, sha256: only ? part.sha256 : own.digest('hex') });
+    offset += part.size;
+  }
+  const found = whole.digest('hex');
+  if (found !== hexOf(blob.digest)) throw damaged(blob, `sha256:${found}`);
+  return { ...plan, parts };
+}
+
+async function writePart(
+  blob: VerifiedBlob,
+  file: string,
+  part: {
+    readonly offset: number;
+    readonly size: number;
+    readonly hashes: readonly Hash[];
+    readonly onBytes: (count: number) => void;
+  },
+): Promise<void> {
+  const output = await open(file, 'wx');
+  try {
+    const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, part.size));
+    for (let done = 0; done < part.size;) {
+      const length = Math.min(buffer.length, part.size - done);
+      const { bytesRead } = await blob.handle.read(buffer, 0, length, part.offset + done);
+      if (bytesRead === 0) throw damaged(blob, `${part.offset + done} bytes`);
+      const chunk = buffer.subarray(0, bytesRead);
+      const writing = output.writeFile(chunk);
+      part.hashes.forEach((hash) => hash.update(chunk));
+      await writing;
+      done += bytesRead;
+      part.onBytes(bytesRead);
+    }
+    await output.sync();
+  } finally {
+    await output.close();
+  }
+}
+
+const toManifest = (of: Pick<ExportManifest, 'snapshots' | 'blobs' | 'absent'>): string => {
+  const head = {
+    format: EXPORT_FORMAT,
+    writer: `rbm-resume ${VERSION}`,
+    createdAt: new Date().toISOString(),
+  } as const;
+  return `${JSON.stringify({ ...head, ...of } satisfies ExportManifest, null, 2)}\n`;
+};
+
+const sumOf = (blobs: readonly Pick<BlobName, 'size'>[]): number =>
+  blobs.reduce((sum, { size }) => sum + size, 0);
+
+const damaged = ({ digest, path, size }: VerifiedBlob, found: string): RbmResumeError =>
+  new RbmResumeError(
+    'DAMAGED_BLOB',
+    `the blob ${path} is damaged: expected ${digest} (${size} bytes), found ${found}`,
+    {
+      hint: 'Nothing was exported. `rbm-resume remove` forgets what refers to it.',
+      fields: { digest, path, expected: digest, found },
+    },
+  );

@@ -1,0 +1,141 @@
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { arch } from 'node:os';
+import { dirname } from 'node:path';
+import type { ProjectHash } from '../digest.js';
+import { commit } from '../store/commit.js';
+import { MEDIA_TYPE, type Descriptor, type ImageConfig, type ImageManifest } from '../store/oci.js';
+import { withFileLock } from '../store/lock.js';
+import type { StorePaths } from '../store/paths.js';
+import { workSeconds, type SnapshotRecord } from '../store/record.js';
+import type { Staging } from '../store/staging.js';
+import { ANNOTATION, RECORD_LABEL } from './annotations.js';
+import type { PreparedLayer } from './base.js';
+import { entryOf, listSnapshots } from './open-store.js';
+import { putNewest } from './refs.js';
+import { Snapshot } from './snapshot.js';
+
+const { version: VERSION } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as { version: string };
+
+/** What Node calls an architecture, and what OCI (Go) calls it. */
+const ARCHITECTURE: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
+
+/**
+ * Writes config and manifest on top of the layers and puts them into the index, as the newest of their hash; older ones
+ * than the one before go.
+ */
+export function commitImage(
+  paths: StorePaths,
+  image: {
+    readonly staging: Staging;
+    readonly record: SnapshotRecord;
+    readonly layers: readonly PreparedLayer[];
+  },
+): Promise<Snapshot> {
+  const { staging, layers, record } = image;
+  return withGenerationLock(paths, record.hash, async () => {
+    const generation = Math.max(0, ...(await generationsOf(paths, record.hash))) + 1;
+    const config = await staging.put(JSON.stringify(describeConfig(record, layers)));
+    const manifest = await staging.put(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: MEDIA_TYPE.manifest,
+        config: { mediaType: MEDIA_TYPE.config, digest: config.digest, size: config.size },
+        layers: layers.map(({ descriptor }) => descriptor),
+        annotations: describeManifest(record, generation),
+      } satisfies ImageManifest),
+    );
+    const descriptor: Descriptor = {
+      mediaType: MEDIA_TYPE.manifest,
+      digest: manifest.digest,
+      size: manifest.size,
+      platform: platform(),
+      annotations: describeEntry(record, generation),
+    };
+    await commit(paths, {
+      blobs: [...layers.flatMap(({ blobs }) => blobs), config, manifest],
+      updateIndex: (manifests) => putNewest(manifests, descriptor),
+      mayBeAbsent: new Set(layers.slice(0, 1).map(({ descriptor: { digest } }) => digest)),
+    });
+    const entry = entryOf(descriptor);
+    if (entry === null) throw new Error(`${descriptor.digest} is no entry of a snapshot`);
+    return Snapshot.open(paths, entry);
+  });
+}
+
+/** Numbers are given out one at a time, whoever saves. */
+export async function withGenerationLock<T>(
+  paths: StorePaths,
+  hash: ProjectHash,
+  work: () => Promise<T>,
+): Promise<T> {
+  const file = `${paths.hashLock(hash)}.generation`;
+  await mkdir(dirname(file), { recursive: true });
+  return withFileLock(file, work);
+}
+
+async function generationsOf(paths: StorePaths, hash: ProjectHash): Promise<number[]> {
+  return (await listSnapshots(paths)).filter((entry) => entry.hash === hash).map((entry) => entry.generation);
+}
+
+const platform = () => ({ architecture: ARCHITECTURE[arch()] ?? arch(), os: 'linux' });
+
+/** Source: OCI image-spec, config.md. The history has a line for the base and one for each layer above it. */
+function describeConfig(record: SnapshotRecord, layers: readonly PreparedLayer[]): ImageConfig {
+  return {
+    ...platform(),
+    created: record.parkedAt,
+    config: { Labels: { [RECORD_LABEL]: JSON.stringify(record) } },
+    rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
+    history: layers.map(({ descriptor }, number) =>
+      describeHistory(record, { descriptor, legs: [legsUpTo(layers[number - 1]), legsUpTo(layers[number])] }),
+    ),
+  };
+}
+
+/** How many legs had run when a layer was written. */
+const legsUpTo = (layer: PreparedLayer | undefined): number =>
+  Number(layer?.descriptor.annotations?.[ANNOTATION.legs] ?? 0);
+
+function describeHistory(
+  record: SnapshotRecord,
+  layer: { readonly descriptor: Descriptor; readonly legs: readonly [number, number] },
+): NonNullable<ImageConfig['history']>[number] {
+  const base = layer.descriptor.annotations?.[ANNOTATION.base];
+  if (base !== undefined) return { created_by: `rbm container image ${base}` };
+  const ran = record.legs.slice(...layer.legs);
+  const last = ran.at(-1);
+  const what =
+    `rbm build ${record.project} ${record.targets.map((target) => `--target ${target}`).join(' ')}`.trim();
+  return {
+    created: last?.endedAt ?? record.parkedAt,
+    created_by: what,
+    comment: ran
+      .map(({ seconds, stoppedIn }) => `${Math.round(seconds)} s, stopped in ${stoppedIn ?? 'no script'}`)
+      .join('; '),
+  };
+}
+
+function describeManifest(record: SnapshotRecord, generation: number): Record<string, string> {
+  return {
+    'org.opencontainers.image.created': record.parkedAt,
+    'org.opencontainers.image.title': record.filename ?? record.project,
+    ...(record.version === null ? {} : { 'org.opencontainers.image.version': record.version }),
+    [ANNOTATION.project]: record.project,
+    [ANNOTATION.hash]: record.hash,
+    [ANNOTATION.generation]: String(generation),
+    [ANNOTATION.step]: record.step ?? '',
+    [ANNOTATION.legs]: String(record.legs.length),
+    [ANNOTATION.workSeconds]: String(Math.round(workSeconds(record))),
+    [ANNOTATION.writer]: `rbm-resume ${VERSION}`,
+  };
+}
+
+const describeEntry = (record: SnapshotRecord, generation: number): Record<string, string> => ({
+  'org.opencontainers.image.created': record.parkedAt,
+  [ANNOTATION.project]: record.project,
+  [ANNOTATION.hash]: record.hash,
+  [ANNOTATION.generation]: String(generation),
+});

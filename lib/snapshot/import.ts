@@ -1,0 +1,205 @@
+import { mkdir, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import type { Digest, ProjectHash } from '../digest.js';
+import { RbmResumeError } from '../errors.js';
+import { hasBlob, readJsonBlob, type BlobName } from '../store/blobs.js';
+import { commit } from '../store/commit.js';
+import { readIndex } from '../store/image-index.js';
+import { descriptorSchema, imageManifestSchema, type Descriptor } from '../store/oci.js';
+import { storePaths, type StorePaths } from '../store/paths.js';
+import { withStaging, type StagedBlob } from '../store/staging.js';
+import { namingWriteFailures } from '../store/write-failure.js';
+import { openAssembly, type Assembly } from './assemble.js';
+import { ANNOTATION } from './annotations.js';
+import type { TransferProgress } from './export-format.js';
+import { withGenerationLock } from './image.js';
+import { entryOf } from './open-store.js';
+import { openExport, type OpenExport } from './read-export.js';
+import { mergeGenerations, type MergedGenerations, type MergeLoss } from './refs.js';
+import { baseLayerOf, listBlobs, workSecondsOf } from './snapshot-blobs.js';
+import type { Snapshot, SnapshotEntry } from './snapshot.js';
+
+export interface ImportOptions {
+  readonly onProgress?: (progress: TransferProgress) => void;
+}
+
+/** A base tarball that has to be at hand for a restore. */
+export interface AbsentBase {
+  readonly digest: Digest;
+  /** The file name as rbm knows it. */
+  readonly name: string;
+}
+
+export interface ImportedSnapshots {
+  readonly imported: readonly SnapshotEntry[];
+  readonly skipped: readonly (SnapshotEntry & { readonly why: MergeLoss | 'already-there' })[];
+  /** What the store had and has no more, since what was imported is newer or has worked longer. */
+  readonly displaced: readonly (SnapshotEntry & { readonly why: MergeLoss })[];
+  /** What neither the export nor the store has. */
+  readonly absentBases: readonly AbsentBase[];
+  /** Of the blobs that were copied. */
+  readonly bytes: number;
+}
+
+/**
+ * Takes the snapshots of an export into a store, which need not be there yet. All or nothing: every part and every blob is
+ * held against its sha256, every snapshot opened, and then all come into the index in one commit, as `mergeGenerations`
+ * decides. A blob that the store has, with the right size, is not copied; its content is looked at when it is used, as
+ * always. A blob that a snapshot of the store lacks is brought. Once again is no change.
+ *
+ * Digests tell damage, not who made an export: take only those that you would build with.
+ * @throws RbmResumeError `NO_EXPORT`, `INCOMPLETE_EXPORT`, `DAMAGED_EXPORT`, `NO_ROOM`, `STORE_BUSY`, `STORE_WRITE_FAILED`, `BAD_INDEX`,
+ *   `MISSING_BLOB` when a blob of the store was removed meanwhile
+ */
+export async function importSnapshots(
+  store: string,
+  dir: string,
+  options: ImportOptions = {},
+): Promise<ImportedSnapshots> {
+  const paths = storePaths(store);
+  const source = await openExport(dir);
+  try {
+    return await withStaging(paths, async (staging) => {
+      const folder = join(staging.dir, 'blobs');
+      await mkdir(folder);
+      const assembly = openAssembly(source, { paths, staging, folder });
+      return takeSnapshots(paths, { source, assembly, options });
+    });
+  } finally {
+    await source.close();
+  }
+}
+
+async function takeSnapshots(
+  paths: StorePaths,
+  from: { readonly source: OpenExport; readonly assembly: Assembly; readonly options: ImportOptions },
+): Promise<ImportedSnapshots> {
+  const { source, assembly } = from;
+  const offered = new Map<Digest, Snapshot>();
+  for (const descriptor of source.manifest.snapshots) {
+    // What the schema does not name has no business in the index.
+    const snapshot = await assembly.openSnapshot(v.parse(descriptorSchema, descriptor));
+    offered.set(snapshot.digest, snapshot);
+  }
+  const planned = await merge(paths, (await readIndex(paths)).manifests, [...offered.values()]);
+  const lost = planned.skipped.filter(({ why }) => why !== 'already-there');
+  const wanted = [...offered.values()].filter(
+    ({ digest }) => !lost.some(({ descriptor }) => descriptor.digest === digest),
+  );
+  const { blobs, absent } = await copyBlobs(paths, wanted, from);
+  let merged = planned;
+  if (planned.added.length > 0 || blobs.length > 0) {
+    const hashes = [...new Set(wanted.map(({ hash }) => hash))].sort();
+    const takeIn = () =>
+      commit(paths, {
+        blobs,
+        mayBeAbsent: absent,
+        updateIndex: async (manifests) => {
+          merged = await merge(paths, manifests, wanted);
+          return merged.added.length > 0 ? merged.manifests : manifests;
+        },
+      });
+    await namingWriteFailures(paths.root, () => withGenerationLocks(paths, hashes, takeIn));
+  }
+  return {
+    imported: merged.added.map(toEntry),
+    // What the plan skipped was not offered to the commit.
+    skipped: [...new Set([...lost, ...merged.skipped])].map(({ descriptor, why }) => ({
+      ...toEntry(descriptor),
+      why,
+    })),
+    displaced: merged.displaced.map(({ descriptor, why }) => ({ ...toEntry(descriptor), why })),
+    absentBases: await findAbsentBases(paths, wanted),
+    bytes: blobs.reduce((sum, { size }) => sum + size, 0),
+  };
+}
+
+/** The blobs that the store lacks, ready for the commit, and those that nobody has and that need not be there. */
+async function copyBlobs(
+  paths: StorePaths,
+  snapshots: readonly Snapshot[],
+  from: { readonly source: OpenExport; readonly assembly: Assembly; readonly options: ImportOptions },
+): Promise<{ readonly blobs: StagedBlob[]; readonly absent: ReadonlySet<Digest> }> {
+  const { source, assembly, options } = from;
+  const names = new Map<Digest, BlobName>();
+  const absent = new Set<Digest>();
+  for (const snapshot of snapshots) {
+    const { all, optional } = listBlobs(snapshot);
+    for (const name of all) {
+      if (await hasBlob(paths, name)) continue;
+      const mayBeAbsent = optional.has(name.digest) && source.manifest.absent.includes(name.digest);
+      if (mayBeAbsent) absent.add(name.digest);
+      else names.set(name.digest, assembly.find(name));
+    }
+  }
+  const totalBytes = [...names.values()].reduce((sum, { size }) => sum + size, 0);
+  await refuseWithoutRoom(paths, totalBytes);
+  let bytes = 0;
+  const onBytes = (count: number) => options.onProgress?.({ bytes: (bytes += count), totalBytes });
+  const blobs: StagedBlob[] = [];
+  for (const name of names.values()) blobs.push(await assembly.put(name, onBytes));
+  return { blobs, absent };
+}
+
+/** The disk is not filled for nothing: what else is at work on it would fail too. */
+async function refuseWithoutRoom(paths: StorePaths, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(paths.stagingRoot);
+  const room = bavail * bsize;
+  if (room >= bytes) return;
+  throw new RbmResumeError('NO_ROOM', `${paths.root} has ${room} bytes free, and the import needs ${bytes}`, {
+    hint: 'Nothing was imported. Make room, or take a store on another file system.',
+    fields: { dir: paths.root, bytes },
+  });
+}
+
+async function merge(
+  paths: StorePaths,
+  manifests: readonly Descriptor[],
+  snapshots: readonly Snapshot[],
+): Promise<MergedGenerations> {
+  const seconds = new Map<Digest, number>(
+    snapshots.map(({ digest, image }) => [digest, workSecondsOf(image.manifest.annotations)]),
+  );
+  for (const descriptor of manifests) {
+    if (!snapshots.some((one) => isRival(one, descriptor))) continue;
+    // One that can't be read is worth less than any that can.
+    const manifest = await readJsonBlob(paths, descriptor, imageManifestSchema).catch(() => null);
+    seconds.set(descriptor.digest, manifest === null ? -1 : workSecondsOf(manifest.annotations));
+  }
+  const added = snapshots.map(({ entry }) => entry.descriptor);
+  return mergeGenerations(manifests, added, ({ digest }) => seconds.get(digest) ?? 0);
+}
+
+function isRival({ hash, generation, digest }: Snapshot, descriptor: Descriptor): boolean {
+  const entry = entryOf(descriptor);
+  return entry?.hash === hash && entry.generation === generation && entry.digest !== digest;
+}
+
+/** A snapshot that is being saved has read which number is free; always in the same order, so nobody waits for each other. */
+function withGenerationLocks<T>(
+  paths: StorePaths,
+  hashes: readonly ProjectHash[],
+  work: () => Promise<T>,
+): Promise<T> {
+  const [hash, ...others] = hashes;
+  if (hash === undefined) return work();
+  return withGenerationLock(paths, hash, () => withGenerationLocks(paths, others, work));
+}
+
+async function findAbsentBases(paths: StorePaths, snapshots: readonly Snapshot[]): Promise<AbsentBase[]> {
+  const bases = new Map<Digest, AbsentBase>();
+  for (const snapshot of snapshots) {
+    const descriptor = baseLayerOf(snapshot)?.descriptor;
+    if (descriptor === undefined || (await hasBlob(paths, descriptor))) continue;
+    const name = descriptor.annotations?.[ANNOTATION.base] ?? '?';
+    bases.set(descriptor.digest, { digest: descriptor.digest, name });
+  }
+  return [...bases.values()];
+}
+
+function toEntry(descriptor: Descriptor): SnapshotEntry {
+  const entry = entryOf(descriptor);
+  if (entry === null) throw new Error(`${descriptor.digest} is no entry of a snapshot`);
+  return entry;
+}

@@ -1,0 +1,84 @@
+import { existsSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import type { ProjectHash } from '../digest.js';
+import { RbmResumeError } from '../errors.js';
+import { summarizeListing } from '../rootfs/baseline.js';
+import { writeJsonDurably } from '../store/atomic-write.js';
+import { withHashLock } from '../store/lock.js';
+import { checkKeptTree } from '../store/kept-check.js';
+import { storePaths, type KeptPaths, type StorePaths } from '../store/paths.js';
+import { readKeptRecord, type KeptRecord, type SnapshotRecord } from '../store/record.js';
+import { listSnapshots } from './open-store.js';
+import { saveSnapshot, type SavedSnapshot, type SaveOptions } from './save.js';
+import { Snapshot } from './snapshot.js';
+
+export type PackOptions = Pick<SaveOptions, 'compression' | 'withoutBase' | 'onProgress'>;
+
+export type PackResult =
+  | ({ readonly how: 'packed'; readonly hadParent: boolean } & SavedSnapshot)
+  /** Nothing has been built since it was packed last. */
+  | { readonly how: 'already-packed'; readonly snapshot: Snapshot };
+
+/**
+ * Makes a snapshot of what is parked under a hash: what changed since it was packed or restored last, or since the container
+ * was made. The parked tree stays, and a build on this machine still goes on in it; builds of this hash wait meanwhile.
+ * @throws RbmResumeError `NOT_KEPT`, `BAD_RECORD`, `OTHER_ID_RANGE`, `NOT_ON_DISK`, and as `saveSnapshot`
+ */
+export function packKept(store: string, hash: ProjectHash, options: PackOptions = {}): Promise<PackResult> {
+  const paths = storePaths(store);
+  return withHashLock(paths, hash, async () => {
+    const kept = paths.parked(hash);
+    if (!existsSync(kept.dir)) {
+      throw new RbmResumeError('NOT_KEPT', `nothing is parked under ${hash}`, {
+        hint: '`rbm-resume list` prints what is kept.',
+      });
+    }
+    const record = await readKeptRecord(kept.record);
+    await checkKeptTree(kept, record);
+    const parent = await findParent(paths, record);
+    if (parent !== null && parent.record.legs.length === record.legs.length)
+      return { how: 'already-packed', snapshot: parent };
+    const isParentLost = record.snapshot !== null && parent === null;
+    const baseline = isParentLost ? null : await trustedBaseline(kept, record);
+    const listingTo = `${kept.baseline}.new`;
+    const saved = await saveSnapshot(store, {
+      ...options,
+      rootfs: kept.rootfs,
+      record: portable(record),
+      base: existsSync(kept.base) ? kept.base : null,
+      ...(record.image === null ? {} : { baseName: record.image.name }),
+      baseline,
+      parent: parent?.digest ?? null,
+      listingTo,
+    });
+    await rename(listingTo, kept.baseline);
+    const { digest, generation } = saved.snapshot;
+    await writeJsonDurably(kept.record, {
+      ...record,
+      baseline: saved.listing,
+      snapshot: { digest, generation },
+    } satisfies KeptRecord);
+    return { how: 'packed', hadParent: parent !== null, ...saved };
+  });
+}
+
+async function findParent(paths: StorePaths, record: KeptRecord): Promise<Snapshot | null> {
+  const entry = (await listSnapshots(paths)).find(
+    ({ hash, digest }) => hash === record.hash && digest === record.snapshot?.digest,
+  );
+  return entry === undefined ? null : Snapshot.open(paths, entry);
+}
+
+/** A baseline that is not the one that was written says nothing: then everything is packed. */
+async function trustedBaseline(kept: KeptPaths, { baseline }: KeptRecord): Promise<string | null> {
+  if (baseline === null || !existsSync(kept.baseline)) return null;
+  const found = await summarizeListing(kept.baseline);
+  return found.xxh64 === baseline.xxh64 && found.bytes === baseline.bytes ? kept.baseline : null;
+}
+
+/** What of a parked tree's record holds on other machines, too. */
+function portable(record: KeptRecord): SnapshotRecord {
+  const { workspace, idMap, container, bootId, inode, baseline, image, snapshot, ...rest } = record;
+  void [workspace, idMap, container, bootId, inode, baseline, image, snapshot];
+  return rest;
+}

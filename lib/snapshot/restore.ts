@@ -1,0 +1,215 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, open, readdir, rename, rm, statfs, type FileHandle } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { hexOf } from '../digest.js';
+import { messageOf, RbmResumeError, systemErrorCode } from '../errors.js';
+import { detectCompression, type Compression } from '../layer/compression.js';
+import { extractLayers, type LayerSource } from '../layer/extract.js';
+import { describeDifference, findDifference, type LayeredTree, type TreeDifference } from '../layer/merge.js';
+import { writeListing, type ListingSummary } from '../rootfs/baseline.js';
+import { sizeOf } from '../rootfs/entry.js';
+import { removeTree } from '../rootfs/move-tree.js';
+import { openScan } from '../rootfs/scan.js';
+import { readXattrs } from '../rootfs/xattrs.js';
+import { hashFile, openBlob } from '../store/blobs.js';
+import { traceTo } from '../trace.js';
+import { ANNOTATION } from './annotations.js';
+import { openStore } from './open-store.js';
+import type { SnapshotProgress } from './save.js';
+import type { Snapshot, SnapshotLayer } from './snapshot.js';
+
+const trace = traceTo('snapshot');
+
+export interface RestoreOptions {
+  /** The base tarball, for snapshots that were saved without it: used where the store has none. */
+  readonly base?: string | null;
+  /** Where the listing of the restored tree goes: the baseline of the next snapshot. @default nowhere */
+  readonly listingTo?: string;
+  /** What `Snapshot.tree` gave, where the caller has it already. */
+  readonly tree?: LayeredTree;
+  readonly onProgress?: (progress: SnapshotProgress) => void;
+}
+
+export interface RestoredSnapshot {
+  readonly snapshot: Snapshot;
+  readonly entries: number;
+  readonly listing: ListingSummary;
+}
+
+/**
+ * Restores a snapshot of a store to `dir`, which must be empty or not exist, all or nothing: the layers are checked against
+ * their digests, extracted beside `dir`, the result is compared with their listings, and only then takes the name. The
+ * files belong to ids of the caller's id map. The snapshot stays as it is.
+ * @param name as for `SnapshotStore.open`
+ * @throws RbmResumeError `NO_SUCH_SNAPSHOT`, `DIRECTORY_NOT_EMPTY`, `NO_ROOM`, `BASE_NEEDED`, `MISSING_BLOB`, `DAMAGED_BLOB`,
+ *   `DAMAGED_SNAPSHOT`, `BAD_LAYER`, `LAYER_TOO_BIG`, `INEXACT_RESTORE`, `COMMAND_FAILED`
+ */
+export async function restoreSnapshot(
+  store: string,
+  name: string,
+  to: RestoreOptions & { readonly dir: string },
+): Promise<RestoredSnapshot> {
+  const snapshot = await openStore(store).open(name);
+  return restoreTree(snapshot, to);
+}
+
+/** {@link restoreSnapshot} of a snapshot that is open already. */
+export async function restoreTree(
+  snapshot: Snapshot,
+  to: RestoreOptions & { readonly dir: string },
+): Promise<RestoredSnapshot> {
+  await refuseFullDirectory(to.dir);
+  await mkdir(dirname(to.dir), { recursive: true });
+  const sources = await openSources(snapshot, to);
+  const scratch = await mkdtemp(join(tmpdir(), 'rbm-resume-'));
+  const partial = `${to.dir}.restoring-${randomBytes(4).toString('hex')}`;
+  try {
+    const tree = to.tree ?? (await snapshot.tree());
+    await refuseWithoutRoom(dirname(to.dir), { tree, sources });
+    await mkdir(partial);
+    await extractLayers(sources, partial, {
+      tree,
+      scratch,
+      onBytes: await progressOf(sources, to.onProgress),
+    });
+    to.onProgress?.({ what: 'checking', bytes: 0, entries: tree.size, totalBytes: null });
+    const file = to.listingTo ?? join(scratch, 'listing');
+    const [listing, xattrs] = await Promise.all([writeListing(partial, file), readXattrs(partial)]);
+    const difference = await findDifference(tree, await openScan(file, xattrs));
+    if (difference !== null) throw inexact(snapshot, difference);
+    await rename(partial, to.dir);
+    return { snapshot, entries: tree.size, listing };
+  } catch (error) {
+    await removeTree(partial).catch((second: unknown) =>
+      trace('cannot remove %s: %s', partial, messageOf(second)),
+    );
+    throw error;
+  } finally {
+    await Promise.all(sources.map(({ handle }) => handle.close()));
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** Says that the extraction begins; what it gives tells how far it has come. */
+async function progressOf(
+  sources: readonly LayerSource[],
+  onProgress: RestoreOptions['onProgress'],
+): Promise<((bytes: number) => void) | undefined> {
+  if (onProgress === undefined) return undefined;
+  const stats = await Promise.all(sources.map(({ handle }) => handle.stat()));
+  const totalBytes = stats.reduce((sum, { size }) => sum + size, 0);
+  const tell = (bytes: number) => onProgress({ what: 'restoring', bytes, entries: 0, totalBytes });
+  tell(0);
+  return tell;
+}
+
+async function refuseFullDirectory(dir: string): Promise<void> {
+  try {
+    if ((await readdir(dir)).length === 0) return;
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return;
+    if (systemErrorCode(error) !== 'ENOTDIR') throw error;
+  }
+  throw new RbmResumeError('DIRECTORY_NOT_EMPTY', `${dir} is not an empty directory`, {
+    hint: 'Name a directory that does not exist yet.',
+  });
+}
+
+/** Opens every layer and checks it through the handle that is handed on. */
+async function openSources(snapshot: Snapshot, options: RestoreOptions): Promise<LayerSource[]> {
+  const opened: (LayerSource & { readonly verify: () => Promise<void> })[] = [];
+  try {
+    for (const layer of snapshot.layers) opened.push(await openLayer(snapshot, layer, options));
+    await Promise.all(opened.map(({ verify }) => verify()));
+    const base = opened[0]?.handle;
+    return opened.map((source, number) => {
+      const copied = snapshot.layers[number]?.baseCopies ?? [];
+      return base === undefined || copied.length === 0
+        ? source
+        : { ...source, copies: { of: base, members: copied } };
+    });
+  } catch (error) {
+    await Promise.all(opened.map(({ handle }) => handle.close()));
+    throw error;
+  }
+}
+
+async function openLayer(
+  snapshot: Snapshot,
+  layer: SnapshotLayer,
+  options: RestoreOptions,
+): Promise<LayerSource & { readonly verify: () => Promise<void> }> {
+  const { number, compression, descriptor } = layer;
+  const members = () => snapshot.archived(layer);
+  const diffSize = layer.diffSize ?? Number.MAX_SAFE_INTEGER;
+  const isBase = number === 0 && descriptor.annotations?.[ANNOTATION.base] !== undefined;
+  if (isBase && !(await snapshot.hasBase())) {
+    const brought = await openBrought(snapshot, layer, options.base ?? null);
+    return { ...brought, diffSize, members, verify: () => Promise.resolve() };
+  }
+  const blob = await openBlob(snapshot.paths, descriptor);
+  return { handle: blob.handle, compression, diffSize, members, verify: () => blob.verify() };
+}
+
+/** The base where the store has none: the very tarball that the tree began with. */
+async function openBrought(
+  snapshot: Snapshot,
+  layer: SnapshotLayer,
+  file: string | null,
+): Promise<{ readonly handle: FileHandle; readonly compression: Compression }> {
+  const { annotations = {}, digest } = layer.descriptor;
+  const wanted = annotations[ANNOTATION.baseSource] ?? hexOf(digest);
+  const name = annotations[ANNOTATION.base] ?? 'the base';
+  const needed = (what: string): RbmResumeError =>
+    new RbmResumeError('BASE_NEEDED', `the snapshot was stored without its base ${name}, and ${what}`, {
+      hint: `Bring the tarball whose sha256 is ${wanted}, or save with the base next time.`,
+      fields: { hash: snapshot.hash, sha256: wanted, base: name },
+    });
+  if (file === null) throw needed('there is none at hand');
+  const handle = await open(file, 'r');
+  try {
+    const found = await hashFile(handle);
+    if (hexOf(found.digest) !== wanted)
+      throw needed(`${file} is another one (sha256 ${hexOf(found.digest)})`);
+    return { handle, compression: await detectCompression(handle, file) };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** Sparse files take less than their size: what the archives have is enough for them. */
+async function refuseWithoutRoom(
+  dir: string,
+  of: { readonly tree: LayeredTree; readonly sources: readonly LayerSource[] },
+): Promise<void> {
+  const { tree, sources } = of;
+  let size = 0;
+  for (const entry of tree.values())
+    if (entry.link === '' || entry.link === entry.path) size += sizeOf(entry);
+  const bytes = Math.min(
+    size,
+    sources.reduce((sum, { diffSize }) => sum + diffSize, 0),
+  );
+  const { bavail, bsize, ffree, files } = await statfs(dir);
+  const room = bavail * bsize;
+  const isShortOfInodes = files > 0 && ffree < tree.size;
+  if (!isShortOfInodes && room >= bytes) return;
+  throw new RbmResumeError(
+    'NO_ROOM',
+    isShortOfInodes
+      ? `${dir} has room for ${ffree} more files, and the snapshot has ${tree.size}`
+      : `${dir} has ${room} bytes free, and the snapshot needs ${bytes}`,
+    { hint: 'Make room, or restore to another file system.', fields: { dir, bytes, entries: tree.size } },
+  );
+}
+
+function inexact(snapshot: Snapshot, difference: TreeDifference): RbmResumeError {
+  const { hash, generation } = snapshot;
+  return new RbmResumeError(
+    'INEXACT_RESTORE',
+    `the snapshot ${hash}@${generation} was not restored exactly: ${describeDifference(difference)}`,
+    { hint: 'Nothing was restored.', fields: { hash, generation, path: difference.path } },
+  );
+}

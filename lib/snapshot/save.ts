@@ -1,0 +1,173 @@
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Digest } from '../digest.js';
+import { RbmResumeError } from '../errors.js';
+import { findChanges, type Changes } from '../layer/changes.js';
+import {
+  applyLayer,
+  describeDifference,
+  findDifference,
+  nameHardLinks,
+  type LayeredTree,
+} from '../layer/merge.js';
+import { writeLayer, type LayerProgress } from '../layer/write.js';
+import { writeListing, type ListingSummary } from '../rootfs/baseline.js';
+import { hashRecords, openScan, type ScannedTree } from '../rootfs/scan.js';
+import { readXattrs } from '../rootfs/xattrs.js';
+import { MEDIA_TYPE } from '../store/oci.js';
+import { storePaths } from '../store/paths.js';
+import type { SnapshotRecord } from '../store/record.js';
+import { withStaging, type StagedBlob, type Staging } from '../store/staging.js';
+import { ANNOTATION } from './annotations.js';
+import { copiesAnnotation, findBaseCopies, memberOf } from './base-copies.js';
+import { layerAnnotations, putListing, type PreparedLayer } from './base.js';
+import { commitImage } from './image.js';
+import { findLower, type Lower } from './lower.js';
+import type { Snapshot } from './snapshot.js';
+
+/**
+ * What is being done for a snapshot, and how far it has come. `bytes` are those of archives, uncompressed while they are
+ * written or read for the first time; while `restoring`, `verifying` and `copying` those of blobs.
+ */
+export interface SnapshotProgress extends LayerProgress {
+  readonly what: 'reading the base' | 'packing' | 'restoring' | 'checking' | 'copying' | 'verifying';
+  /** Of how many bytes, where that is known. */
+  readonly totalBytes: number | null;
+}
+
+export interface SaveOptions {
+  /** The tree. Nobody may write to it meanwhile. Its files belong to ids of the caller's id map. */
+  readonly rootfs: string;
+  /** What is known of the build; its hash is the key. */
+  readonly record: SnapshotRecord;
+  /** The tarball that the tree began with: plain, or packed with gzip, xz or zstd. `null`: one layer holds everything. */
+  readonly base: string | null;
+  /** The file name of the base as rbm knows it. @default the name of the file */
+  readonly baseName?: string;
+  /**
+   * The listing of the tree (`writeListing`) when it was as {@link parent}, or {@link base}, has it. `null`: nothing is
+   * known of its content, so everything is packed.
+   */
+  readonly baseline: string | null;
+  /** The snapshot that the tree was restored from, or packed as, last. @default null */
+  readonly parent?: Digest | null;
+  /** @default 'zstd' */
+  readonly compression?: 'zstd' | 'gzip';
+  /** Leaves the base out of the store: whoever restores has to bring the identical tarball. @default false */
+  readonly withoutBase?: boolean;
+  /** Where the listing of the tree goes: the baseline of the next snapshot. @default nowhere */
+  readonly listingTo?: string;
+  readonly onProgress?: (progress: SnapshotProgress) => void;
+}
+
+export interface SavedSnapshot {
+  readonly snapshot: Snapshot;
+  /** What of the tree is not in the snapshot, since no layer can hold it. */
+  readonly leftOut: Changes['leftOut'];
+  /** Entries of the tree, and how many of them went into the new layer. */
+  readonly entries: number;
+  readonly changed: number;
+  readonly removed: number;
+  /** Bytes of the new layer in the store. */
+  readonly bytes: number;
+  /** Of the file at `listingTo`. */
+  readonly listing: ListingSummary;
+}
+
+/**
+ * Saves a tree as a snapshot: one layer with what has changed, on top of those of the parent or the base. Before anything is
+ * saved, what the layers make is compared with the tree; when the promise is fulfilled, the snapshot survives a power
+ * cut. On any error the store is as before.
+ * @throws RbmResumeError `UNKEEPABLE_NAME`, `BAD_LAYER`, `COMMAND_FAILED` (also when the tree changes meanwhile),
+ *   `INEXACT_SNAPSHOT`, `STORE_BUSY`, `STORE_WRITE_FAILED`, and where the parent can't be used as `Snapshot.open`
+ */
+export function saveSnapshot(store: string, options: SaveOptions): Promise<SavedSnapshot> {
+  const paths = storePaths(store);
+  return withStaging(paths, async (staging) => {
+    const listingFile = join(staging.dir, 'tree.listing');
+    const [listing, xattrs, baseline, lower] = await Promise.all([
+      writeListing(options.rootfs, listingFile),
+      readXattrs(options.rootfs),
+      options.baseline === null ? null : hashRecords(options.baseline),
+      findLower(paths, staging, options),
+    ]);
+    const scan = await openScan(listingFile, xattrs);
+    const candidateBytes = lower.base?.size ?? null;
+    const changes = await findChanges(scan, { lower: lower.tree, baseline, candidateBytes });
+    const layer = await packChanges(staging, { ...lower, changes, options });
+    await check(scan, { tree: lower.tree, layer });
+    const layers = [...lower.layers, layer];
+    const snapshot = await commitImage(paths, { staging, record: options.record, layers });
+    if (options.listingTo !== undefined) await rename(listingFile, options.listingTo);
+    return {
+      snapshot,
+      leftOut: changes.leftOut,
+      entries: changes.entries,
+      changed: changes.paths.length,
+      removed: changes.removed.length,
+      bytes: layer.descriptor.size,
+      listing,
+    };
+  });
+}
+
+async function packChanges(
+  staging: Staging,
+  of: Lower & { readonly changes: Changes; readonly options: SaveOptions },
+): Promise<PreparedLayer> {
+  const { changes, options } = of;
+  const file = join(staging.dir, 'layer');
+  const compression = options.compression ?? 'zstd';
+  const copies =
+    of.base === null ? [] : await findBaseCopies(options.rootfs, changes.candidates, of.base.file);
+  const left = new Set(copies.map(({ path }) => path));
+  const paths = changes.paths.filter((path) => !left.has(path));
+  const written = await writeLayer(
+    options.rootfs,
+    { ...changes, paths },
+    {
+      file,
+      compression,
+      onProgress: (progress) => options.onProgress?.({ ...progress, what: 'packing', totalBytes: null }),
+    },
+  );
+  const [blob, listing]: [StagedBlob, StagedBlob] = await Promise.all([
+    staging.prepare(file, written),
+    putListing(staging, { name: 'layer', members: written.members }),
+  ]);
+  return {
+    descriptor: {
+      mediaType: compression === 'zstd' ? MEDIA_TYPE.layerTarZstd : MEDIA_TYPE.layerTarGzip,
+      digest: blob.digest,
+      size: blob.size,
+      annotations: {
+        ...layerAnnotations({ diffSize: written.diffSize, listing }),
+        ...copiesAnnotation(copies),
+        [ANNOTATION.legs]: String(options.record.legs.length),
+      },
+    },
+    diffId: written.diffId,
+    blobs: [blob, listing],
+    members: () => [...written.members, ...copies.map(memberOf)],
+  };
+}
+
+/** What was written, read back and merged, must be what is there. */
+async function check(
+  scan: ScannedTree,
+  made: { readonly tree: LayeredTree; readonly layer: PreparedLayer },
+): Promise<void> {
+  await applyLayer(made.tree, made.layer.members(), Number.MAX_SAFE_INTEGER);
+  nameHardLinks(made.tree);
+  const difference = await findDifference(made.tree, scan);
+  if (difference === null) return;
+  const turned = { ...difference, expected: difference.found, found: difference.expected };
+  throw new RbmResumeError(
+    'INEXACT_SNAPSHOT',
+    `the snapshot would not be the tree: in it ${describeDifference(turned)}`,
+    {
+      hint: 'Nothing was saved, and what is parked stays. Did something write to the tree? Otherwise this is a bug: please report it.',
+      fields: { path: difference.path },
+    },
+  );
+}

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, it } from 'node:test';
+import { findLeftovers, pruneLeftovers } from '../../lib/container/prune.js';
+import { openStore } from '../../lib/snapshot/open-store.js';
+import { pruneSnapshots } from '../../lib/snapshot/prune-snapshots.js';
+import { verifyStore } from '../../lib/snapshot/verify.js';
+import { storePaths } from '../../lib/store/paths.js';
+import { HASH, makeSmall, OTHER_HASH, recordOf, type Small } from './small-snapshots.js';
+
+/** Two generations of one hash, of 1 and 2 January, and one of another, of 3 January. */
+async function makeThree(): Promise<Small> {
+  const small = await makeSmall();
+  await small.change('head -c 40000 /dev/urandom > one');
+  await small.save({ record: recordOf(HASH, '2026-01-01T00:00:00.000Z') });
+  await small.change('head -c 40000 /dev/urandom > two');
+  await small.save({ record: recordOf(HASH, '2026-01-02T00:00:00.000Z') });
+  await small.save({
+    record: recordOf(OTHER_HASH, '2026-01-03T00:00:00.000Z'),
+    parent: null,
+    baseline: null,
+    base: null,
+  });
+  return small;
+}
+
+const namesIn = async (store: string) =>
+  (await openStore(store).list()).map(({ hash, generation }) => `${hash.slice(0, 2)}@${generation}`);
+
+describe('pruneSnapshots', { timeout: 240_000 }, () => {
+  it('removes no snapshot without a limit, but what nothing refers to', async () => {
+    const { store } = await makeThree();
+    const garbage = join(store, 'blobs', 'sha256', '0'.repeat(64));
+    writeFileSync(garbage, 'garbage');
+    const dry = await pruneSnapshots(store, { isDryRun: true });
+    assert.deepEqual([dry.snapshots, dry.blobs, dry.bytes, existsSync(garbage)], [[], 1, 7, true]);
+    const pruned = await pruneSnapshots(store);
+    assert.deepEqual([pruned.snapshots, pruned.blobs, pruned.bytes], [[], 1, 7]);
+    assert.deepEqual(await namesIn(store), ['ab@1', 'ab@2', 'cd@1']);
+  });
+
+  it('keeps so many generations of each hash, and what the others need', async () => {
+    const { store } = await makeThree();
+    const dry = await pruneSnapshots(store, { keepGenerations: 1, isDryRun: true });
+    assert.deepEqual(await namesIn(store), ['ab@1', 'ab@2', 'cd@1']);
+    const { snapshots, blobs, bytes } = await pruneSnapshots(store, { keepGenerations: 1 });
+    assert.deepEqual([dry.blobs, dry.bytes], [blobs, bytes]);
+    assert.deepEqual(
+      snapshots.map(({ generation }) => generation),
+      [1],
+    );
+    assert.deepEqual(await namesIn(store), ['ab@2', 'cd@1']);
+    const { findings, unreferenced } = await verifyStore(store, { readData: true });
+    assert.deepEqual([findings, unreferenced], [[], 0]);
+  });
+
+  it('removes by age, the newest of a hash too', async () => {
+    const { store } = await makeThree();
+    await pruneSnapshots(store, { keepDays: 3, now: new Date('2026-01-05T12:00:00Z') });
+    assert.deepEqual(await namesIn(store), ['cd@1']);
+  });
+
+  it('removes by bytes the oldest first, those that have a newer one before the others', async () => {
+    const { store } = await makeThree();
+    const total = sumOfBlobs(store);
+    await pruneSnapshots(store, { maxBytes: total });
+    assert.deepEqual(await namesIn(store), ['ab@1', 'ab@2', 'cd@1']);
+    await pruneSnapshots(store, { maxBytes: total - 1 });
+    assert.deepEqual(await namesIn(store), ['ab@2', 'cd@1']);
+    await pruneSnapshots(store, { maxBytes: 100_000 });
+    assert.deepEqual(await namesIn(store), ['cd@1']);
+    await pruneSnapshots(store, { maxBytes: 1 });
+    assert.deepEqual([await namesIn(store), readdirSync(join(store, 'blobs', 'sha256'))], [[], []]);
+  });
+
+  it('leaves a hash alone that somebody packs or resumes from', async () => {
+    const { store } = await makeThree();
+    const lock = storePaths(store).hashLock(HASH);
+    mkdirSync(dirname(lock), { recursive: true });
+    const holder = spawn('flock', [lock, 'sh', '-c', 'echo held; read -r line'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    await new Promise((resolve) => holder.stdout.once('data', resolve));
+    const { snapshots, inUse } = await pruneSnapshots(store, { maxBytes: 1 });
+    holder.stdin.end();
+    assert.deepEqual([snapshots.length, inUse.length, await namesIn(store)], [1, 2, ['ab@1', 'ab@2']]);
+  });
+
+  it('refuses limits that mean nothing', async () => {
+    const { store } = await makeSmall();
+    for (const limits of [{ keepGenerations: 0 }, { keepDays: -1 }, { maxBytes: NaN }])
+      await assert.rejects(pruneSnapshots(store, limits), { code: 'USAGE' });
+  });
+});
+
+function sumOfBlobs(store: string): number {
+  const dir = join(store, 'blobs', 'sha256');
+  return readdirSync(dir).reduce((sum, name) => sum + statSync(join(dir, name)).size, 0);
+}
+
+it('pruneLeftovers removes what is in quarantine', { timeout: 60_000 }, async () => {
+  const { store } = await makeSmall();
+  const { quarantineRoot } = storePaths(store);
+  mkdirSync(quarantineRoot, { recursive: true });
+  writeFileSync(join(quarantineRoot, `${HASH}@1.json`), '{}');
+  assert.deepEqual(
+    (await findLeftovers(store)).map(({ what }) => what),
+    ['quarantined'],
+  );
+  await pruneLeftovers(store);
+  assert.deepEqual(readdirSync(quarantineRoot), []);
+});
