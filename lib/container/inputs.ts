@@ -1,4 +1,4 @@
-import { fingerprintFiles, type Fingerprints } from '../rootfs/fingerprint.js';
+import { fingerprintFiles, firstDifference, type Fingerprints } from '../rootfs/fingerprint.js';
 
 /**
  * The content of the files that rbm has put together for a build, as the container gets them. Left out: the container
@@ -19,4 +19,24 @@ export function fingerprintInputs(
       path === source ||
       (path.startsWith(`${source}.`) && !path.includes('/')),
   );
+}
+
+/**
+ * Why a tree must not be built on for its inputs, or `null`. The hash has a dependency by its file name, as rbm does; the
+ * content is compared here, where it is at hand.
+ */
+export async function reasonAgainstInputs(
+  record: { readonly inputs: Fingerprints | null },
+  build: {
+    readonly inputsDir: string | null;
+    readonly project: string;
+    readonly version: string | null;
+    readonly step: string | null;
+  },
+): Promise<string | null> {
+  if (record.inputs === null || build.inputsDir === null) {
+    return record.inputs === build.inputsDir ? null : 'it is not known of which input files it was made';
+  }
+  const different = firstDifference(record.inputs, await fingerprintInputs(build.inputsDir, build));
+  return different === null ? null : `the input file ${different} has another content than when it was made`;
 }

@@ -36,6 +36,7 @@ export async function keep(paths: StorePaths, ending: Ending): Promise<ParkResul
     const how = await park(paths, {
       container: record.container,
       live,
+      inputsDir: record.inputsDir,
       onCopy: ending.onCopy,
       record: {
         format: record.format,
@@ -54,6 +55,8 @@ export async function keep(paths: StorePaths, ending: Ending): Promise<ParkResul
         inputs: record.inputsDir === null ? null : await fingerprintInputs(record.inputsDir, record),
         endedScripts: [...ends].filter(([name, end]) => name !== 'get' && end === 0).map(([name]) => name),
         baseline: record.baseline,
+        image: record.image,
+        snapshot: record.snapshot,
         reason: outcome,
       },
     });

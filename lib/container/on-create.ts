@@ -6,13 +6,13 @@ import { messageOf } from '../errors.js';
 import { readIdMap } from '../id-map.js';
 import { parseBuildDescription, projectHash, scriptsOf, type BuildDescription } from '../project-hash.js';
 import { writeListing } from '../rootfs/baseline.js';
-import { removeTree } from '../rootfs/move-tree.js';
 import { writeJsonAtomically } from '../store/atomic-write.js';
 import { identifyOwner, listLive } from '../store/live.js';
 import { storePaths, type LivePaths, type StorePaths } from '../store/paths.js';
-import { RECORD_FORMAT, workSeconds, type KeptRecord, type LiveRecord } from '../store/record.js';
+import { RECORD_FORMAT, type LiveRecord } from '../store/record.js';
 import { traceTo } from '../trace.js';
-import { takeBack } from './park.js';
+import { holdBase } from './hold-base.js';
+import { resume, type Resumed } from './resume.js';
 import type { RunDirectory } from './run-directory.js';
 
 const trace = traceTo('create');
@@ -85,6 +85,8 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
     legs: kept?.legs ?? [],
     resumed: kept !== null,
     baseline,
+    image: kept === null ? await holdBase(live, hash === null ? null : options.inputsDir) : kept.image,
+    snapshot: kept?.snapshot ?? null,
   } satisfies LiveRecord);
   return { how: kept === null ? 'clean' : 'resumed', hash, notes };
 }
@@ -115,6 +117,8 @@ async function describeStart(
     startedAt: new Date().toISOString(),
     resumed: false,
     baseline: null,
+    image: null,
+    snapshot: null,
   };
 }
 
@@ -128,33 +132,8 @@ function readDescription(options: CreateOptions, notes: string[]): BuildDescript
   }
 }
 
-async function resume(paths: StorePaths, started: LiveRecord, notes: string[]): Promise<KeptRecord | null> {
-  const { hash } = started;
-  if (hash === null) return null;
-  try {
-    const taken = await takeBack(paths, { ...started, hash });
-    if (taken.how === 'nothing-kept') return null;
-    if (taken.how === 'set-aside') {
-      notes.push(`what was kept under ${hash} is set aside, the build starts clean: ${taken.reason}`);
-      return null;
-    }
-    const { record } = taken;
-    const minutes = Math.round(workSeconds(record) / 6) / 10;
-    notes.push(
-      `${record.project} goes on in the root filesystem kept at ${record.parkedAt}, after ${record.legs.length} ` +
-        `leg(s) and ${minutes} min of work (project hash ${hash})`,
-    );
-    if (taken.how === 'copy') notes.push('it lay on another file system and had to be copied');
-    return record;
-  } catch (error) {
-    notes.push(`cannot use what is kept under ${hash}, the build starts clean: ${messageOf(error)}`);
-    if (existsSync(started.container)) await removeTree(started.container);
-    return null;
-  }
-}
-
 /** The first leg's temporary folders and finished scripts go on in this one. */
-async function seedFromKept(live: LivePaths, record: KeptRecord): Promise<void> {
+async function seedFromKept(live: LivePaths, record: Resumed): Promise<void> {
   const lines = (values: readonly string[]) => values.map((value) => `${value}\n`).join('');
   await writeFile(live.tmpFolders, lines(record.tmpFolders));
   await writeFile(live.scripts, lines(record.endedScripts.map((name) => `${name} 0`)));

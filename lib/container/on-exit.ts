@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { ProjectHash } from '../digest.js';
+import { dropSnapshots } from '../snapshot/drop.js';
 import { chargeFailedTry, failedTries, forgetFailedTries, MAX_FAILED_TRIES } from '../store/ledger.js';
 import { readScriptEnds } from '../store/live.js';
 import { withStoreLock } from '../store/lock.js';
@@ -68,6 +69,7 @@ export async function exitContainer(options: ExitOptions): Promise<ExitResult> {
       kept: kept !== null,
       resumed: record.resumed,
       container: options.container,
+      store: options.store,
     });
   }
   return { outcome, kept, notes };
@@ -126,6 +128,7 @@ async function settle(
 
 /** Nothing kept and nothing charged, as for most builds, needs no lock. */
 async function dropKept(paths: StorePaths, hash: ProjectHash): Promise<void> {
+  await dropSnapshots(paths, hash);
   const dirs = [paths.parked(hash).dir, join(paths.setAsideRoot, hash)].filter((dir) => existsSync(dir));
   if (dirs.length === 0 && (await failedTries(paths, hash)) === 0) return;
   await withStoreLock(paths, async () => {

@@ -5,17 +5,18 @@ import { join } from 'node:path';
 import type { ProjectHash } from '../digest.js';
 import { messageOf } from '../errors.js';
 import { clearedEnvironment } from '../exec.js';
-import { describeIdMap, isSameIdMap, readIdMap } from '../id-map.js';
 import { syncDirectory, writeJsonDurably } from '../store/atomic-write.js';
 import { failedTries, MAX_FAILED_TRIES } from '../store/ledger.js';
-import { readBootId, readLines } from '../store/live.js';
-import { withStoreLock } from '../store/lock.js';
+import { checkKeptTree } from '../store/kept-check.js';
+import { readBootId } from '../store/live.js';
+import { withHashLock, withStoreLock } from '../store/lock.js';
 import type { KeptPaths, LivePaths, StorePaths } from '../store/paths.js';
 import { readKeptRecord, workSeconds, type KeptRecord, type LiveRecord } from '../store/record.js';
 import { traceTo } from '../trace.js';
-import { firstDifference } from '../rootfs/fingerprint.js';
 import { directoryInode, discardDirectory, moveTree, type MoveKind } from '../rootfs/move-tree.js';
-import { fingerprintInputs } from './inputs.js';
+import { rebaseline } from '../rootfs/rebaseline.js';
+import { keepBase } from './hold-base.js';
+import { reasonAgainstInputs } from './inputs.js';
 import { setAside } from './set-aside.js';
 
 const trace = traceTo('park');
@@ -23,6 +24,8 @@ const trace = traceTo('park');
 export interface ParkRequest {
   readonly container: string;
   readonly live: LivePaths;
+  /** Where rbm still has the input files, the container image among them. */
+  readonly inputsDir: string | null;
   /** Called before the tree has to be copied. */
   readonly onCopy?: (() => void) | undefined;
   /** All but what only the parking itself knows. */
@@ -39,16 +42,31 @@ export type ParkResult = MoveKind | 'already-kept';
 export function park(paths: StorePaths, request: ParkRequest): Promise<ParkResult> {
   const { record, container } = request;
   const kept = paths.parked(record.hash);
-  return withStoreLock(paths, async () => {
+  const { live, inputsDir } = request;
+  return underLocks(paths, record.hash, async () => {
     if (await hasMoreWork(kept, record)) return 'already-kept';
     await discardDirectory(kept.dir);
     await mkdir(kept.dir, { recursive: true });
     const [bootId, parkedAt] = [await readBootId(), new Date().toISOString()];
-    const complete = async () => ({ ...record, bootId, parkedAt, inode: await inodeOf(container, kept) });
+    let { baseline } = record;
+    const complete = async () => ({
+      ...record,
+      baseline,
+      bootId,
+      parkedAt,
+      inode: await inodeOf(container, kept),
+    });
     await writeJsonDurably(kept.pendingRecord, await complete());
-    const how = await moveTree(container, kept.rootfs, { onCopy: request.onCopy });
+    await keepBase({ live, inputsDir, image: record.snapshot === null ? record.image : null }, kept);
+    const how = await moveTree(container, kept.rootfs, {
+      onCopy: request.onCopy,
+      onCopied: async () => {
+        const trees = { original: container, copy: kept.rootfs };
+        if (baseline !== null) baseline = await rebaseline(live.baseline, trees);
+      },
+    });
     if (how === 'copy') await writeJsonDurably(kept.pendingRecord, await complete());
-    if (record.baseline !== null) await rename(request.live.baseline, kept.baseline);
+    if (baseline !== null) await rename(live.baseline, kept.baseline);
     await rename(kept.pendingRecord, kept.record);
     await syncDirectory(kept.dir);
     await syncDirectory(paths.parkedRoot);
@@ -56,6 +74,13 @@ export function park(paths: StorePaths, request: ParkRequest): Promise<ParkResul
     return how;
   });
 }
+
+const underLocks = <T>(paths: StorePaths, hash: ProjectHash, work: () => Promise<T>): Promise<T> =>
+  withHashLock(paths, hash, () => withStoreLock(paths, work));
+
+/** Whether a path of a record may be looked for in a tree. */
+export const isFolderPath = (path: string): boolean =>
+  path.startsWith('/') && !path.split('/').includes('..');
 
 async function hasMoreWork(kept: KeptPaths, record: ParkRequest['record']): Promise<boolean> {
   const other = await readKeptRecord(kept.record).catch(() => null);
@@ -105,19 +130,27 @@ export async function takeBack(paths: StorePaths, taker: Taker): Promise<TakeRes
   const kept = paths.parked(hash);
   // Most builds were never interrupted: they don't wait for the lock.
   if (!existsSync(kept.dir)) return { how: 'nothing-kept' };
-  return withStoreLock(paths, async () => {
+  return underLocks(paths, hash, async () => {
     if (!existsSync(kept.dir)) return { how: 'nothing-kept' };
+    const live = paths.live(taker.id);
     try {
       const record = await readKeptRecord(kept.record);
       const reason = await reasonAgainst(paths, record, taker);
       if (reason !== null) return await refuse(paths, hash, reason);
-      if (record.baseline !== null) await rename(kept.baseline, paths.live(taker.id).baseline);
-      const how = await moveTree(kept.rootfs, taker.container);
+      let { baseline } = record;
+      if (baseline !== null) await rename(kept.baseline, live.baseline);
+      if (existsSync(kept.base)) await rename(kept.base, live.base);
+      const how = await moveTree(kept.rootfs, taker.container, {
+        onCopied: async () => {
+          const trees = { original: kept.rootfs, copy: taker.container };
+          if (baseline !== null) baseline = await rebaseline(live.baseline, trees);
+        },
+      });
       // The tree is in use now: what is left of the place where it was can wait for the next parking.
       await discardDirectory(kept.dir).catch((error: unknown) =>
         trace('cannot remove %s: %s', kept.dir, messageOf(error)),
       );
-      return { how, record };
+      return { how, record: { ...record, baseline } };
     } catch (error) {
       return refuse(paths, hash, messageOf(error));
     }
@@ -136,31 +169,12 @@ async function reasonAgainst(paths: StorePaths, record: KeptRecord, taker: Taker
   if (record.hash !== hash) return `its record belongs to the project hash ${record.hash}`;
   const tries = await failedTries(paths, hash);
   if (tries >= MAX_FAILED_TRIES) return `${tries} builds that were resumed under this hash have failed`;
-  const map = await readIdMap();
-  if (!isSameIdMap(record.idMap, map)) {
-    return `it was made with other id ranges (${describeIdMap(record.idMap)}) than yours (${describeIdMap(map)})`;
-  }
-  const synced = (await readLines(kept.synced))[0];
-  if (record.bootId !== (await readBootId()) && synced !== record.parkedAt) {
-    return 'the machine was restarted before it was known to be on the disk';
-  }
-  const inode = await directoryInode(kept.rootfs);
-  if (inode === null) return 'its root filesystem is missing';
-  if (inode !== record.inode) return 'its root filesystem is a copy, or was replaced, since it was parked';
+  const damage = await checkKeptTree(kept, record).then(() => null, messageOf);
+  if (damage !== null) return damage;
   for (const folder of record.tmpFolders) {
-    if (!folder.startsWith('/') || folder.split('/').includes('..'))
-      return `${folder} is no path for a folder`;
+    if (!isFolderPath(folder)) return `${folder} is no path for a folder`;
     if ((await directoryInode(join(kept.rootfs, folder))) === null)
       return `the folder ${folder} in it is missing`;
   }
   return reasonAgainstInputs(record, taker);
-}
-
-/** The hash has a dependency by its file name, as rbm does; the content is compared here, where it is at hand. */
-async function reasonAgainstInputs(record: KeptRecord, taker: Taker): Promise<string | null> {
-  if (record.inputs === null || taker.inputsDir === null) {
-    return record.inputs === taker.inputsDir ? null : 'it is not known of which input files it was made';
-  }
-  const different = firstDifference(record.inputs, await fingerprintInputs(taker.inputsDir, taker));
-  return different === null ? null : `the input file ${different} has another content than when it was made`;
 }

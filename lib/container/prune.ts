@@ -13,7 +13,7 @@ import { listProcesses } from './stop/processes.js';
 
 /** Something that nobody uses any more. */
 export interface Leftover {
-  readonly what: 'killed-build' | 'set-aside' | 'failed' | 'unfinished-parking';
+  readonly what: 'killed-build' | 'set-aside' | 'failed' | 'unfinished-parking' | 'quarantined';
   readonly path: string;
   readonly project: string | null;
 }
@@ -32,6 +32,8 @@ export async function findLeftovers(store: string): Promise<Leftover[]> {
     })),
     ...(await namedIn('set-aside', paths.setAsideRoot)),
     ...(await namedIn('failed', paths.failedRoot)),
+    // What remains of a snapshot there is a note; its blobs are garbage.
+    ...(await namedIn('quarantined', paths.quarantineRoot)),
     ...(await findUnfinished(paths)),
   ];
 }

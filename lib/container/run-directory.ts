@@ -13,6 +13,8 @@ export interface RunEvent {
   readonly kept: boolean;
   readonly resumed: boolean;
   readonly container: string;
+  /** The store that it was kept in. */
+  readonly store: string;
 }
 
 /**

@@ -56,7 +56,7 @@ async function end({
     expectedScripts: ['pre', 'build'],
     idMap: await readIdMap(),
     owner: await identifyOwner(process.pid),
-    ...{ startedAt: new Date().toISOString(), resumed: false, baseline: null },
+    ...{ startedAt: new Date().toISOString(), resumed: false, baseline: null, image: null, snapshot: null },
     ...record,
   };
   writeFileSync(live.record, JSON.stringify(whole));

@@ -52,12 +52,14 @@ async function parkOne(
   return park(paths(), {
     container,
     live,
+    inputsDir: null,
     record: {
       ...build,
       ...{ format: 1, targets: [], filename: 'p.txt', workspace: null, expectedScripts: ['build'] },
       idMap: await readIdMap(),
       legs: [{ startedAt, endedAt, seconds, stoppedIn: 'build', escalation: null, removedFiles: [] }],
       hash,
+      ...{ image: null, snapshot: null },
       container,
       tmpFolders: ['/var/tmp/work'],
       inputs: await fingerprintInputs(join(root, 'inputs'), build),

@@ -1,0 +1,52 @@
+import { copyFile, constants, link, readdir, rename, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf, systemErrorCode } from '../errors.js';
+import type { KeptPaths, LivePaths } from '../store/paths.js';
+import type { LiveRecord } from '../store/record.js';
+import { traceTo } from '../trace.js';
+
+const trace = traceTo('park');
+
+/**
+ * Keeps hold of the image that a container was just extracted from, under `live/ID/base`: rbm removes its own copy when it
+ * ends, and a snapshot needs it. Only a hard link is made here, so it costs nothing.
+ * @returns what tells later whether rbm's file is still the same; `null` when there is none, or it can't be read
+ */
+export async function holdBase(live: LivePaths, inputsDir: string | null): Promise<LiveRecord['image']> {
+  if (inputsDir === null) return null;
+  try {
+    const name = (await readdir(inputsDir)).find((file) => file.startsWith('container-image_'));
+    if (name === undefined) return null;
+    const file = join(inputsDir, name);
+    await link(file, live.base).catch((error: unknown) =>
+      trace('the image is not linked now: %s', messageOf(error)),
+    );
+    return { name, identity: await identify(file) };
+  } catch (error) {
+    trace('the image is not held, so a snapshot will have everything in one layer: %s', messageOf(error));
+    return null;
+  }
+}
+
+/** Moves what {@link holdBase} holds along with the tree, or copies the image now where no link could be made. */
+export async function keepBase(
+  from: { readonly live: LivePaths; readonly inputsDir: string | null; readonly image: LiveRecord['image'] },
+  kept: KeptPaths,
+): Promise<void> {
+  try {
+    await rename(from.live.base, kept.base);
+    return;
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
+  }
+  if (from.image === null || from.inputsDir === null) return;
+  const file = join(from.inputsDir, from.image.name);
+  if ((await identify(file).catch(() => null)) !== from.image.identity) return;
+  await copyFile(file, kept.base, constants.COPYFILE_FICLONE);
+}
+
+/** Which file it is and that it was not written: a link more doesn't count. */
+async function identify(file: string): Promise<string> {
+  const { dev, ino, size, mtimeNs } = await stat(file, { bigint: true });
+  return [dev, ino, size, mtimeNs].join(':');
+}

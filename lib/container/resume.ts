@@ -1,0 +1,152 @@
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf, RbmResumeError } from '../errors.js';
+import type { LayeredTree } from '../layer/merge.js';
+import { typeOf } from '../rootfs/entry.js';
+import { removeTree } from '../rootfs/move-tree.js';
+import { quarantine } from '../snapshot/drop.js';
+import { listSnapshots } from '../snapshot/open-store.js';
+import { restoreTree } from '../snapshot/restore.js';
+import { Snapshot, type SnapshotEntry } from '../snapshot/snapshot.js';
+import { failedTries, forgetFailedTries, MAX_FAILED_TRIES } from '../store/ledger.js';
+import { withHashLock, withStoreLock } from '../store/lock.js';
+import type { StorePaths } from '../store/paths.js';
+import { workSeconds, type KeptRecord, type LiveRecord, type SnapshotRecord } from '../store/record.js';
+import { reasonAgainstInputs } from './inputs.js';
+import { isFolderPath, takeBack, type Taker } from './park.js';
+
+/** What a build goes on with: what was known of it when it was interrupted. */
+export type Resumed = Pick<
+  KeptRecord,
+  'project' | 'legs' | 'tmpFolders' | 'endedScripts' | 'parkedAt' | 'baseline' | 'image' | 'snapshot'
+>;
+
+/**
+ * Makes the container of a build from what is parked under its hash, or else from a snapshot. Whatever is wrong with either,
+ * the notes say so and there is no container.
+ */
+export async function resume(
+  paths: StorePaths,
+  started: LiveRecord,
+  notes: string[],
+): Promise<Resumed | null> {
+  const { hash } = started;
+  if (hash === null) return null;
+  const taker = { ...started, hash };
+  try {
+    return (await resumeParked(paths, taker, notes)) ?? (await resumeSnapshot(paths, taker, notes));
+  } catch (error) {
+    notes.push(`cannot use what is kept under ${hash}, the build starts clean: ${messageOf(error)}`);
+    if (existsSync(started.container)) await removeTree(started.container);
+    return null;
+  }
+}
+
+async function resumeParked(paths: StorePaths, taker: Taker, notes: string[]): Promise<Resumed | null> {
+  const taken = await takeBack(paths, taker);
+  if (taken.how === 'nothing-kept') return null;
+  if (taken.how === 'set-aside') {
+    notes.push(
+      `what was parked under ${taker.hash} is set aside, and no build goes on in it: ${taken.reason}`,
+    );
+    return null;
+  }
+  notes.push(describe(taken.record, `the root filesystem kept at ${taken.record.parkedAt}`));
+  if (taken.how === 'copy') notes.push('it lay on another file system and had to be copied');
+  return taken.record;
+}
+
+async function resumeSnapshot(paths: StorePaths, taker: Taker, notes: string[]): Promise<Resumed | null> {
+  const { hash } = taker;
+  // Most builds were never interrupted: they don't wait for a lock.
+  if (!existsSync(paths.index)) return null;
+  const entries = await snapshotsOf(paths, taker);
+  if (entries.length === 0) return null;
+  return withHashLock(paths, hash, async () => {
+    const tries = await failedTries(paths, hash);
+    for (const entry of (await snapshotsOf(paths, taker)).reverse()) {
+      const name = `snapshot ${hash}@${entry.generation}`;
+      if (tries >= MAX_FAILED_TRIES) {
+        const reason = `${tries} builds that were resumed under this hash have failed`;
+        await quarantine(paths, entry, reason);
+        notes.push(`the ${name} is taken out of use: ${reason}`);
+        continue;
+      }
+      try {
+        return await restoreFor(paths, entry, { taker, notes });
+      } catch (error) {
+        notes.push(`the ${name} can't be used: ${messageOf(error)}`);
+        if (isDefect(error)) {
+          await quarantine(paths, entry, messageOf(error));
+          notes.push('it is taken out of use');
+        }
+      }
+    }
+    if (tries >= MAX_FAILED_TRIES) await withStoreLock(paths, () => forgetFailedTries(paths, hash));
+    notes.push('the build starts clean');
+    return null;
+  });
+}
+
+const snapshotsOf = async (paths: StorePaths, { hash }: Taker): Promise<SnapshotEntry[]> =>
+  (await listSnapshots(paths)).filter((entry) => entry.hash === hash);
+
+/** What the snapshot itself is to blame for; a full disk or a missing base is not its fault. */
+const isDefect = (error: unknown): boolean =>
+  error instanceof RbmResumeError &&
+  [
+    'DAMAGED_BLOB',
+    'MISSING_BLOB',
+    'DAMAGED_SNAPSHOT',
+    'BAD_LAYER',
+    'LAYER_TOO_BIG',
+    'INEXACT_RESTORE',
+  ].includes(error.code);
+
+async function restoreFor(
+  paths: StorePaths,
+  entry: SnapshotEntry,
+  build: { readonly taker: Taker; readonly notes: string[] },
+): Promise<Resumed | null> {
+  const { taker, notes } = build;
+  const snapshot = await Snapshot.open(paths, entry);
+  const { record } = snapshot;
+  const tree = await snapshot.tree();
+  const reason = reasonAgainstFolders(record, tree) ?? (await reasonAgainstInputs(record, taker));
+  if (reason !== null) {
+    notes.push(
+      `the snapshot ${entry.hash}@${entry.generation} is not used, and the build starts clean: ${reason}`,
+    );
+    return null;
+  }
+  const { listing } = await restoreTree(snapshot, {
+    dir: taker.container,
+    tree,
+    base: await findImage(taker.inputsDir),
+    listingTo: paths.live(taker.id).baseline,
+  });
+  notes.push(describe(record, `the snapshot of ${record.parkedAt} (generation ${entry.generation})`));
+  const { digest, generation } = entry;
+  return { ...record, baseline: listing, image: null, snapshot: { digest, generation } };
+}
+
+function reasonAgainstFolders(record: SnapshotRecord, tree: LayeredTree): string | null {
+  for (const folder of record.tmpFolders) {
+    if (!isFolderPath(folder)) return `${folder} is no path for a folder`;
+    const entry = tree.get(folder.slice(1));
+    if (entry === undefined || typeOf(entry) !== 'd') return `the folder ${folder} in it is missing`;
+  }
+  return null;
+}
+
+async function findImage(inputsDir: string | null): Promise<string | null> {
+  if (inputsDir === null) return null;
+  const name = (await readdir(inputsDir)).find((file) => file.startsWith('container-image_'));
+  return name === undefined ? null : join(inputsDir, name);
+}
+
+function describe(record: Pick<KeptRecord, 'project' | 'legs'>, where: string): string {
+  const minutes = Math.round(workSeconds(record) / 6) / 10;
+  return `${record.project} goes on in ${where}, after ${record.legs.length} leg(s) and ${minutes} min of work`;
+}
