@@ -1,13 +1,19 @@
 import type { Command } from 'commander';
+import { isProjectHash } from '../digest.js';
 import { EXIT, RbmResumeError } from '../errors.js';
 import { runBuild, type RunProgress, type RunResult } from '../container/run.js';
 import { parseDuration, parseMoment } from './duration.js';
-import { formatDuration, printJson, printNote } from './output.js';
+import { formatDuration, printJson, printNote, reportError } from './output.js';
+import { packOptions } from './pack.js';
+import { describePack, packWithProgress, type PackReport } from './pack-all.js';
 
 interface RunFlags {
   readonly deadline?: string;
   readonly until?: string;
   readonly grace: string;
+  readonly pack?: true;
+  readonly gzip?: true;
+  readonly withoutBase?: true;
   readonly json?: true;
 }
 
@@ -20,6 +26,9 @@ export function registerRun(program: Command): void {
     .option('--deadline <span>', 'interrupt after this long, such as 105m')
     .option('--until <time>', 'interrupt at this moment, such as 18:30 or 2026-11-22T18:30:00Z')
     .option('--grace <span>', 'how long scripts may take to end before they are killed', '60s')
+    .option('--pack', 'make portable snapshots of what was kept, as `pack` does')
+    .option('--gzip', 'of `--pack`: for tools that cannot read zstd')
+    .option('--without-base', 'of `--pack`: leave the container image out')
     .option('--json', 'print the result as JSON (what rbm prints goes to standard error)')
     .addHelpText(
       'after',
@@ -27,11 +36,43 @@ export function registerRun(program: Command): void {
         "64 wrong usage; rbm's own status when a build failed.",
     )
     .action(async (argv: string[], flags: RunFlags) => {
+      if (!flags.pack && (flags.gzip || flags.withoutBase)) {
+        throw new RbmResumeError('USAGE', '--gzip and --without-base say how to pack', {
+          hint: 'Add --pack.',
+        });
+      }
       const result = await runUnderSignals(argv as [string, ...string[]], flags);
-      if (flags.json) printJson(result);
+      const { packed, failures } = flags.pack ? await packKeptOf(result, flags) : NOTHING_PACKED;
+      const failure = failures.find((error) => error instanceof RbmResumeError);
+      // The next machine would have nothing to go on with.
+      const exitStatus = failures.length === 0 ? result.exitStatus : (failure?.exitStatus ?? EXIT.internal);
+      if (flags.json) printJson({ ...result, exitStatus, ...(flags.pack ? { packed } : {}) });
       else printNote(describe(result));
-      process.exitCode = result.exitStatus;
+      failures.forEach((error) => reportError(error, { json: false }));
+      process.exitCode = exitStatus;
     });
+}
+
+const NOTHING_PACKED = { packed: [], failures: [] } as const;
+
+/** Packs what the run has kept; one that fails does not cost the others. */
+async function packKeptOf(
+  result: RunResult,
+  flags: RunFlags,
+): Promise<{ readonly packed: readonly PackReport[]; readonly failures: readonly unknown[] }> {
+  const packed: PackReport[] = [];
+  const failures: unknown[] = [];
+  for (const { kept, hash, store } of result.containers) {
+    if (!kept || hash === null || !isProjectHash(hash)) continue;
+    try {
+      const report = await packWithProgress(store, hash, packOptions(flags));
+      packed.push(report);
+      printNote(describePack(report));
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  return { packed, failures };
 }
 
 async function runUnderSignals(argv: [string, ...string[]], flags: RunFlags): Promise<RunResult> {

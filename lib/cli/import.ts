@@ -1,0 +1,41 @@
+import type { Command } from 'commander';
+import { importSnapshots } from '../snapshot/import.js';
+import { findStore } from './find-store.js';
+import { formatBytes, printJson, printLine } from './output.js';
+import { describeSnapshot, plain, showingProgress, toJson } from './transfer.js';
+
+const REASON = {
+  'already-there': 'the store has it',
+  older: 'there are newer ones',
+  'less-work': 'another one of that number has worked as long or longer',
+} as const;
+
+export function registerImport(program: Command): void {
+  program
+    .command('import')
+    .description('take the snapshots of an export into the store')
+    .argument('<dir>', 'what `rbm-resume export` made')
+    .option('--json', 'print as JSON')
+    .action(async (dir: string, flags: { json?: true }, command: Command) => {
+      const store = await findStore(command.optsWithGlobals<{ store?: string }>().store);
+      const result = await showingProgress((onProgress) => importSnapshots(store, dir, { onProgress }));
+      const { imported, skipped, displaced, absentBases, bytes } = result;
+      if (flags.json) {
+        return printJson({
+          store,
+          imported: imported.map(toJson),
+          skipped: skipped.map((entry) => ({ ...toJson(entry), why: entry.why })),
+          displaced: displaced.map((entry) => ({ ...toJson(entry), why: entry.why })),
+          absentBases,
+          bytes,
+        });
+      }
+      imported.forEach((entry) => printLine(`imported ${describeSnapshot(entry)}`));
+      skipped.forEach((entry) => printLine(`skipped ${describeSnapshot(entry)}: ${REASON[entry.why]}`));
+      displaced.forEach((entry) => printLine(`dropped ${describeSnapshot(entry)}: ${REASON[entry.why]}`));
+      absentBases.forEach(({ name, digest }) =>
+        printLine(`needed for a restore: ${plain(name)} (${digest}), which the export does not have`),
+      );
+      printLine(`${formatBytes(bytes)} copied from ${dir}`);
+    });
+}

@@ -1,0 +1,63 @@
+import type { Command } from 'commander';
+import type { ProjectHash } from '../digest.js';
+import { RbmResumeError } from '../errors.js';
+import { inspectKept, listKept } from '../snapshot/kept.js';
+import { findStore } from './find-store.js';
+import { printJson, printLine, reportError } from './output.js';
+import { packWithProgress, printPack, type PackReport } from './pack-all.js';
+
+interface PackFlags {
+  readonly all?: true;
+  readonly gzip?: true;
+  readonly withoutBase?: true;
+  readonly json?: true;
+}
+
+export function registerPack(program: Command): void {
+  program
+    .command('pack')
+    .description('make portable snapshots of what is parked')
+    .argument('[hash...]', 'project hashes, or their first digits')
+    .option('--all', 'everything that is parked')
+    .option('--gzip', 'for tools that cannot read zstd; slower and larger')
+    .option('--without-base', 'leave the container image out: whoever restores has to bring the same')
+    .option('--json', 'print as JSON')
+    .action(async (names: string[], flags: PackFlags, command: Command) => {
+      const store = await findStore(command.optsWithGlobals<{ store?: string }>().store);
+      const hashes = await chooseHashes(store, names, flags.all ?? false);
+      const packed: PackReport[] = [];
+      const failures: unknown[] = [];
+      for (const hash of hashes) {
+        try {
+          const report = await packWithProgress(store, hash, packOptions(flags));
+          packed.push(report);
+          if (!flags.json) printPack(report);
+        } catch (error) {
+          // One that can't be packed must not cost the others.
+          failures.push(error);
+          if (!flags.json && failures.length > 1) reportError(error, { json: false });
+        }
+      }
+      if (failures.length > 0) throw failures[0];
+      if (flags.json) printJson({ store, packed });
+      else if (hashes.length === 0) printLine('nothing is parked');
+    });
+}
+
+/** What `--gzip` and `--without-base` mean for packing. */
+export const packOptions = (flags: { readonly gzip?: true; readonly withoutBase?: true }) => ({
+  compression: flags.gzip ? ('gzip' as const) : ('zstd' as const),
+  withoutBase: flags.withoutBase ?? false,
+});
+
+async function chooseHashes(store: string, names: readonly string[], all: boolean): Promise<ProjectHash[]> {
+  if (all !== (names.length === 0)) {
+    throw new RbmResumeError('USAGE', 'say what to pack', {
+      hint: 'Either project hashes or --all; `rbm-resume list` prints what is parked.',
+    });
+  }
+  if (all) return (await listKept(store)).flatMap(({ hash, state }) => (state === 'parked' ? [hash] : []));
+  const hashes = [];
+  for (const name of names) hashes.push((await inspectKept(store, name)).hash);
+  return [...new Set(hashes)];
+}
