@@ -11,7 +11,7 @@ import type { LayerMember } from './whiteout.js';
 
 /** A layer that is to be extracted. */
 export interface LayerSource {
-  /** Its file, open at the beginning; the digest has been checked through this very handle. */
+  /** Its file, open at the beginning; the digest is checked through this very handle. */
   readonly handle: FileHandle;
   readonly compression: Compression;
   /** Bytes of the uncompressed archive: not one more is read. */

@@ -38,9 +38,9 @@ export interface RestoredSnapshot {
 }
 
 /**
- * Restores a snapshot of a store to `dir`, which must be empty or not exist, all or nothing: the layers are checked against
- * their digests, extracted beside `dir`, the result is compared with their listings, and only then takes the name. The
- * files belong to ids of the caller's id map. The snapshot stays as it is.
+ * Restores a snapshot of a store to `dir`, which must be empty or not exist, all or nothing: the layers are extracted beside
+ * `dir` while they are checked against their digests, the result is compared with their listings, and only then takes
+ * the name. The files belong to ids of the caller's id map. The snapshot stays as it is.
  * @param name as for `SnapshotStore.open`
  * @throws RbmResumeError `NO_SUCH_SNAPSHOT`, `DIRECTORY_NOT_EMPTY`, `NO_ROOM`, `BASE_NEEDED`, `MISSING_BLOB`, `DAMAGED_BLOB`,
  *   `DAMAGED_SNAPSHOT`, `BAD_LAYER`, `LAYER_TOO_BIG`, `INEXACT_RESTORE`, `COMMAND_FAILED`
@@ -68,11 +68,8 @@ export async function restoreTree(
     const tree = to.tree ?? (await snapshot.tree());
     await refuseWithoutRoom(dirname(to.dir), { tree, sources });
     await mkdir(partial);
-    await extractLayers(sources, partial, {
-      tree,
-      scratch,
-      onBytes: await progressOf(sources, to.onProgress),
-    });
+    const onBytes = await progressOf(sources, to.onProgress);
+    await bothOf(verifyAll(sources), extractLayers(sources, partial, { tree, scratch, onBytes }));
     to.onProgress?.({ what: 'checking', bytes: 0, entries: tree.size, totalBytes: null });
     const file = to.listingTo ?? join(scratch, 'listing');
     const [listing, xattrs] = await Promise.all([writeListing(partial, file), readXattrs(partial)]);
@@ -88,6 +85,20 @@ export async function restoreTree(
   } finally {
     await Promise.all(sources.map(({ handle }) => handle.close()));
     await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** A layer that is open, and how to check its digest through the same descriptor. */
+type OpenLayer = LayerSource & { readonly verify: () => Promise<void> };
+
+/** The bytes of a damaged layer reach nothing but the sandbox and a directory that is removed again. */
+const verifyAll = (layers: readonly OpenLayer[]): Promise<unknown> =>
+  Promise.all(layers.map(({ verify }) => verify()));
+
+/** Waits for both; when both fail, the first one knows why. */
+async function bothOf(...work: readonly [Promise<unknown>, Promise<unknown>]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) {
+    if (result.status === 'rejected') throw result.reason;
   }
 }
 
@@ -116,12 +127,11 @@ async function refuseFullDirectory(dir: string): Promise<void> {
   });
 }
 
-/** Opens every layer and checks it through the handle that is handed on. */
-async function openSources(snapshot: Snapshot, options: RestoreOptions): Promise<LayerSource[]> {
-  const opened: (LayerSource & { readonly verify: () => Promise<void> })[] = [];
+/** Opens every layer. */
+async function openSources(snapshot: Snapshot, options: RestoreOptions): Promise<OpenLayer[]> {
+  const opened: OpenLayer[] = [];
   try {
     for (const layer of snapshot.layers) opened.push(await openLayer(snapshot, layer, options));
-    await Promise.all(opened.map(({ verify }) => verify()));
     const base = opened[0]?.handle;
     return opened.map((source, number) => {
       const copied = snapshot.layers[number]?.baseCopies ?? [];
@@ -139,7 +149,7 @@ async function openLayer(
   snapshot: Snapshot,
   layer: SnapshotLayer,
   options: RestoreOptions,
-): Promise<LayerSource & { readonly verify: () => Promise<void> }> {
+): Promise<OpenLayer> {
   const { number, compression, descriptor } = layer;
   const members = () => snapshot.archived(layer);
   const diffSize = layer.diffSize ?? Number.MAX_SAFE_INTEGER;
