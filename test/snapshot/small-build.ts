@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { extractContainer, packBase } from '../../fixtures/trees/base-tarball.js';
 import type { Digest, ProjectHash } from '../../lib/digest.js';
 import { writeListing } from '../../lib/rootfs/baseline.js';
-import { saveSnapshot } from '../../lib/snapshot/save.js';
+import { saveSnapshot, type SavedSnapshot } from '../../lib/snapshot/save.js';
 import type { Snapshot } from '../../lib/snapshot/snapshot.js';
 import { RECORD_FORMAT, type SnapshotRecord } from '../../lib/store/record.js';
 
@@ -14,6 +14,8 @@ export interface SmallBuild {
   readonly base: string;
   /** Goes on for a while, so to say, and saves; each save is of the next generation. */
   saveLeg(store: string, options: LegOptions): Promise<Snapshot>;
+  /** Saves the container as it is. */
+  save(store: string, options: LegOptions): Promise<SavedSnapshot>;
 }
 
 export interface LegOptions {
@@ -21,6 +23,7 @@ export interface LegOptions {
   /** How long the build has worked by now. @default 1 */
   readonly seconds?: number;
   readonly withoutBase?: boolean;
+  readonly compression?: 'zstd' | 'gzip';
   readonly parent?: Digest;
   /** What the container is told to hold. @default random bytes */
   readonly content?: string;
@@ -36,20 +39,19 @@ export async function startSmallBuild(work: string): Promise<SmallBuild> {
   await extractContainer(base, container);
   const baseline = join(work, 'baseline');
   await writeListing(container, baseline);
+  const save: SmallBuild['save'] = (store, options) => {
+    const { hash, seconds = 1, withoutBase = false, compression = 'zstd', parent = null } = options;
+    const record = recordOf(hash, seconds);
+    const rootfs = container;
+    return saveSnapshot(store, { rootfs, record, base, baseline, withoutBase, compression, parent });
+  };
   return {
     container,
     base,
-    saveLeg: async (store, { hash, seconds = 1, withoutBase = false, parent, content }) => {
-      writeFileSync(join(container, 'made'), content ?? randomBytes(20_000));
-      const { snapshot } = await saveSnapshot(store, {
-        rootfs: container,
-        record: recordOf(hash, seconds),
-        base,
-        baseline,
-        withoutBase,
-        parent: parent ?? null,
-      });
-      return snapshot;
+    save,
+    saveLeg: async (store, options) => {
+      writeFileSync(join(container, 'made'), options.content ?? randomBytes(20_000));
+      return (await save(store, options)).snapshot;
     },
   };
 }
