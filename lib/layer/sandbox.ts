@@ -44,7 +44,7 @@ for dir in bin sbin lib lib32 lib64 libx32; do
   elif [ -d "/$dir" ]; then mkdir "$box/$dir"; system+=("$dir"); fi
 done
 for dir in "\${system[@]}"; do
-  mount --rbind "/$dir" "$box/$dir"
+  mount --bind "/$dir" "$box/$dir" 2> /dev/null || mount --rbind "/$dir" "$box/$dir"
   said=$(mount -o remount,bind,ro "$box/$dir" 2>&1) || [ ! -w "$box/$dir" ] || { echo "$said" >&2; exit 1; }
 done
 mount --bind "$target" "$box/rootfs"

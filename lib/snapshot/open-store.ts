@@ -1,7 +1,8 @@
 import { isProjectHash, type ProjectHash } from '../digest.js';
 import { RbmResumeError } from '../errors.js';
 import { readIndex } from '../store/image-index.js';
-import { MEDIA_TYPE, REF_NAME, type Descriptor } from '../store/oci.js';
+import { readJsonBlob } from '../store/blobs.js';
+import { imageManifestSchema, MEDIA_TYPE, REF_NAME, type Descriptor } from '../store/oci.js';
 import { storePaths, type StorePaths } from '../store/paths.js';
 import { ANNOTATION } from './annotations.js';
 import { Snapshot, type SnapshotEntry } from './snapshot.js';
@@ -29,12 +30,22 @@ export function openStore(dir: string): SnapshotStore {
   };
 }
 
-/** What the index has of ours, by hash and generation. */
+/** What the index has of ours, by hash and generation; also what skopeo has brought, which annotates no entries. */
 export async function listSnapshots(paths: StorePaths): Promise<SnapshotEntry[]> {
   const { manifests } = await readIndex(paths);
-  return manifests
-    .flatMap((descriptor) => entryOf(descriptor) ?? [])
+  const entries = await Promise.all(
+    manifests.map(async (descriptor) => entryOf(descriptor) ?? (await entryByManifest(paths, descriptor))),
+  );
+  return entries
+    .filter((entry) => entry !== null)
     .sort((a, b) => (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : a.generation - b.generation));
+}
+
+/** What an entry without our annotations says in its manifest; one that can't be read is somebody else's. */
+async function entryByManifest(paths: StorePaths, descriptor: Descriptor): Promise<SnapshotEntry | null> {
+  if (descriptor.mediaType !== MEDIA_TYPE.manifest) return null;
+  const manifest = await readJsonBlob(paths, descriptor, imageManifestSchema).catch(() => null);
+  return entryOf({ ...descriptor, annotations: { ...manifest?.annotations, ...descriptor.annotations } });
 }
 
 /** An entry of the index as a snapshot, or `null` when it is somebody else's image. */
