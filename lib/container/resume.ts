@@ -35,7 +35,10 @@ export async function resume(
   if (hash === null) return null;
   const taker = { ...started, hash };
   try {
-    return (await resumeParked(paths, taker, notes)) ?? (await resumeSnapshot(paths, taker, notes));
+    // Counted before: what is set aside forgets its tries, and a snapshot of the same tree fails just so.
+    const tries = await failedTries(paths, hash);
+    const parked = await resumeParked(paths, taker, notes);
+    return parked ?? (await resumeSnapshot(paths, taker, { tries, notes }));
   } catch (error) {
     notes.push(`cannot use what is kept under ${hash}, the build starts clean: ${messageOf(error)}`);
     if (existsSync(started.container)) await removeTree(started.container);
@@ -47,9 +50,9 @@ async function resumeParked(paths: StorePaths, taker: Taker, notes: string[]): P
   const taken = await takeBack(paths, taker);
   if (taken.how === 'nothing-kept') return null;
   if (taken.how === 'set-aside') {
-    notes.push(
-      `what was parked under ${taker.hash} is set aside, and no build goes on in it: ${taken.reason}`,
-    );
+    const next =
+      (await snapshotsOf(paths, taker)).length > 0 ? 'its snapshot is tried' : 'the build starts clean';
+    notes.push(`what was kept under ${taker.hash} is set aside, ${next}: ${taken.reason}`);
     return null;
   }
   notes.push(describe(taken.record, `the root filesystem kept at ${taken.record.parkedAt}`));
@@ -57,14 +60,16 @@ async function resumeParked(paths: StorePaths, taker: Taker, notes: string[]): P
   return taken.record;
 }
 
-async function resumeSnapshot(paths: StorePaths, taker: Taker, notes: string[]): Promise<Resumed | null> {
+async function resumeSnapshot(
+  paths: StorePaths,
+  taker: Taker,
+  known: { readonly tries: number; readonly notes: string[] },
+): Promise<Resumed | null> {
   const { hash } = taker;
+  const { tries, notes } = known;
   // Most builds were never interrupted: they don't wait for a lock.
-  if (!existsSync(paths.index)) return null;
-  const entries = await snapshotsOf(paths, taker);
-  if (entries.length === 0) return null;
+  if ((await snapshotsOf(paths, taker)).length === 0) return null;
   return withHashLock(paths, hash, async () => {
-    const tries = await failedTries(paths, hash);
     for (const entry of (await snapshotsOf(paths, taker)).reverse()) {
       const name = `snapshot ${hash}@${entry.generation}`;
       if (tries >= MAX_FAILED_TRIES) {
@@ -90,7 +95,7 @@ async function resumeSnapshot(paths: StorePaths, taker: Taker, notes: string[]):
 }
 
 const snapshotsOf = async (paths: StorePaths, { hash }: Taker): Promise<SnapshotEntry[]> =>
-  (await listSnapshots(paths)).filter((entry) => entry.hash === hash);
+  existsSync(paths.index) ? (await listSnapshots(paths)).filter((entry) => entry.hash === hash) : [];
 
 /** What the snapshot itself is to blame for; a full disk or a missing base is not its fault. */
 const isDefect = (error: unknown): boolean =>

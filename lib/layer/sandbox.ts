@@ -9,7 +9,7 @@ export interface ExtractStep {
 
 /**
  * Runs GNU tar once for each step, one after the other, to extract into `target`, inside the id map, in a root directory of
- * its own where there is nothing but the target, `/lists` and, read-only, `/usr`: whatever an archive says, nothing else
+ * its own where there is nothing but the target and, read-only, `/lists` and `/usr`: whatever an archive says, nothing else
  * can be read, linked or written.
  *
  * For step N there are two files: `N.names`, one name a line that is not extracted, and `N.options`, options of tar, each
@@ -48,6 +48,8 @@ for dir in "\${system[@]}"; do
   said=$(mount -o remount,bind,ro "$box/$dir" 2>&1) || [ ! -w "$box/$dir" ] || { echo "$said" >&2; exit 1; }
 done
 mount --bind "$target" "$box/rootfs"
+# A symbolic link of one layer must not lead the next one to the lists: options of tar can run programs.
+mount -o remount,ro "$box"
 cd "$box"
 exec chroot . bash -c "$@"
 `;
@@ -66,7 +68,7 @@ for unpack; do
       --warning=no-timestamp --delay-directory-restore --no-recursion --anchored --no-wildcards \\
       --exclude-from="/lists/$number.names" "\${excluded[@]}" &&
       # tar leaves the zeros behind the end of an archive in the pipe, and who writes them there would die of it.
-      tail -c 1 > /lists/rest
+      rest=$(tail -c 1 | wc -c)
   } || { echo "exit statuses of $unpack, and tar: \${PIPESTATUS[*]}" >&2; exit 1; }
   number=$((number + 1))
 done

@@ -8,7 +8,7 @@ import { commit } from '../store/commit.js';
 import { collectGarbage } from '../store/gc.js';
 import type { StorePaths } from '../store/paths.js';
 import { traceTo } from '../trace.js';
-import { listSnapshots } from './open-store.js';
+import { annotateEntries, listSnapshots } from './open-store.js';
 import { nameRefs } from './refs.js';
 import type { SnapshotEntry } from './snapshot.js';
 
@@ -47,6 +47,9 @@ export async function quarantine(paths: StorePaths, entry: SnapshotEntry, reason
 export async function removeEntries(paths: StorePaths, digests: ReadonlySet<Digest>): Promise<void> {
   await commit(paths, {
     blobs: [],
-    updateIndex: (manifests) => nameRefs(manifests.filter(({ digest }) => !digests.has(digest))),
+    updateIndex: async (manifests) => {
+      const left = manifests.filter(({ digest }) => !digests.has(digest));
+      return nameRefs(await annotateEntries(paths, left));
+    },
   });
 }

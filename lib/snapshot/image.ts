@@ -11,7 +11,7 @@ import { workSeconds, type SnapshotRecord } from '../store/record.js';
 import type { Staging } from '../store/staging.js';
 import { ANNOTATION, RECORD_LABEL } from './annotations.js';
 import type { PreparedLayer } from './base.js';
-import { entryOf, listSnapshots } from './open-store.js';
+import { annotateEntries, entryOf, listSnapshots } from './open-store.js';
 import { putNewest } from './refs.js';
 import { Snapshot } from './snapshot.js';
 
@@ -56,7 +56,7 @@ export function commitImage(
     };
     await commit(paths, {
       blobs: [...layers.flatMap(({ blobs }) => blobs), config, manifest],
-      updateIndex: (manifests) => putNewest(manifests, descriptor),
+      updateIndex: async (manifests) => putNewest(await annotateEntries(paths, manifests), descriptor),
       mayBeAbsent: new Set(layers.slice(0, 1).map(({ descriptor: { digest } }) => digest)),
     });
     const entry = entryOf(descriptor);

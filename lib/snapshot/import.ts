@@ -14,7 +14,7 @@ import { openAssembly, type Assembly } from './assemble.js';
 import { ANNOTATION } from './annotations.js';
 import type { TransferProgress } from './export-format.js';
 import { withGenerationLock } from './image.js';
-import { entryOf } from './open-store.js';
+import { annotateEntries, entryOf } from './open-store.js';
 import { openExport, type OpenExport } from './read-export.js';
 import { mergeGenerations, type MergedGenerations, type MergeLoss } from './refs.js';
 import { baseLayerOf, listBlobs, workSecondsOf } from './snapshot-blobs.js';
@@ -96,7 +96,7 @@ async function takeSnapshots(
         blobs,
         mayBeAbsent: absent,
         updateIndex: async (manifests) => {
-          merged = await merge(paths, manifests, wanted);
+          merged = await merge(paths, await annotateEntries(paths, manifests), wanted);
           return merged.added.length > 0 ? merged.manifests : manifests;
         },
       });

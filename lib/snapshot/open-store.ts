@@ -32,20 +32,26 @@ export function openStore(dir: string): SnapshotStore {
 
 /** What the index has of ours, by hash and generation; also what skopeo has brought, which annotates no entries. */
 export async function listSnapshots(paths: StorePaths): Promise<SnapshotEntry[]> {
-  const { manifests } = await readIndex(paths);
-  const entries = await Promise.all(
-    manifests.map(async (descriptor) => entryOf(descriptor) ?? (await entryByManifest(paths, descriptor))),
-  );
-  return entries
-    .filter((entry) => entry !== null)
+  const manifests = await annotateEntries(paths, (await readIndex(paths)).manifests);
+  return manifests
+    .flatMap((descriptor) => entryOf(descriptor) ?? [])
     .sort((a, b) => (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : a.generation - b.generation));
 }
 
-/** What an entry without our annotations says in its manifest; one that can't be read is somebody else's. */
-async function entryByManifest(paths: StorePaths, descriptor: Descriptor): Promise<SnapshotEntry | null> {
-  if (descriptor.mediaType !== MEDIA_TYPE.manifest) return null;
-  const manifest = await readJsonBlob(paths, descriptor, imageManifestSchema).catch(() => null);
-  return entryOf({ ...descriptor, annotations: { ...manifest?.annotations, ...descriptor.annotations } });
+/**
+ * Gives those entries of an index that have none the annotations that their manifests have, where that makes them ours; one
+ * that can't be read is somebody else's.
+ */
+export function annotateEntries(paths: StorePaths, manifests: readonly Descriptor[]): Promise<Descriptor[]> {
+  return Promise.all(
+    manifests.map(async (descriptor) => {
+      if (descriptor.mediaType !== MEDIA_TYPE.manifest || entryOf(descriptor) !== null) return descriptor;
+      const manifest = await readJsonBlob(paths, descriptor, imageManifestSchema).catch(() => null);
+      const annotations = { ...manifest?.annotations, ...descriptor.annotations };
+      const annotated = { ...descriptor, annotations };
+      return entryOf(annotated) === null ? descriptor : annotated;
+    }),
+  );
 }
 
 /** An entry of the index as a snapshot, or `null` when it is somebody else's image. */

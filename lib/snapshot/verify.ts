@@ -7,7 +7,7 @@ import { namesIn } from '../store/live.js';
 import { imageConfigSchema, imageManifestSchema, type Descriptor } from '../store/oci.js';
 import { storePaths, type StorePaths } from '../store/paths.js';
 import { findReachable } from '../store/reachable.js';
-import { entryOf } from './open-store.js';
+import { annotateEntries, entryOf } from './open-store.js';
 import type { SnapshotProgress } from './save.js';
 import { Snapshot, type SnapshotEntry } from './snapshot.js';
 import { LayerCheck } from './verify-layer.js';
@@ -60,7 +60,7 @@ export async function verifyStore(store: string, options: VerifyOptions = {}): P
   };
   let manifests: readonly Descriptor[] | null = null;
   await report({ snapshot: null, blob: null }, async () => {
-    manifests = (await readIndex(paths)).manifests;
+    manifests = await annotateEntries(paths, (await readIndex(paths)).manifests);
   });
   const descriptors: readonly Descriptor[] = manifests ?? [];
   const ours = descriptors.flatMap((descriptor) => entryOf(descriptor) ?? []);
