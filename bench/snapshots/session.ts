@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { clearedEnvironment, describeEnd } from '../../lib/exec.js';
-import { messageOf } from '../../lib/errors.js';
+import { messageOf, systemErrorCode } from '../../lib/errors.js';
 import type { Measured } from './contestant.js';
 
 export interface RunOptions {
@@ -104,7 +104,7 @@ export class Session {
   /** Ends the programs that still run and undoes the rest, the last thing first. Failures are told, not thrown. */
   async end(): Promise<void> {
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-      for (const { pid } of this.#children) if (pid !== undefined) process.kill(-pid, signal);
+      for (const child of this.#children) endGroup(child, signal);
       for (let waited = 0; this.#children.size > 0 && waited < 30; waited += 1) await setTimeout(100);
     }
     for (let undo = this.#undoes.pop(); undo !== undefined; undo = this.#undoes.pop()) {
@@ -113,21 +113,30 @@ export class Session {
   }
 }
 
+function endGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, signal);
+  } catch (error) {
+    // It has ended in the meantime.
+    if (systemErrorCode(error) !== 'ESRCH') throw error;
+  }
+}
+
 /** Runs the work of a program; its session is ended after it, after an error, and when a signal ends the program. */
 export async function withSession(work: (session: Session) => Promise<void>): Promise<void> {
   const session = new Session();
-  for (const [signal, status] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-    ['SIGHUP', 129],
-  ] as const) {
-    process.once(signal, () => {
-      void session.end().then(() => process.exit(status));
-    });
-  }
+  const stopped = new Promise<number>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.once(signal, () => resolve(128 + constants.signals[signal]));
+  });
+  const worked = work(session);
+  // After a signal it fails with the program that was ended.
+  worked.catch(() => {});
   try {
-    await work(session);
+    const status = await Promise.race([worked, stopped]);
+    if (status !== undefined) process.exitCode = status;
   } finally {
     await session.end();
   }
+  if (process.exitCode !== undefined) process.exit();
 }

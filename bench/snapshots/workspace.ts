@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseProjectHash } from '../../lib/digest.js';
+import { tryFileLock } from '../../lib/store/lock.js';
 import { storePaths } from '../../lib/store/paths.js';
 import type { Session } from './session.js';
 
@@ -27,9 +28,17 @@ export interface Workspace {
   readonly scratch: string;
 }
 
+/**
+ * Opens the work folder for this run alone, and empties its scratch folder.
+ * @throws Error when another run is at work there
+ */
 export async function openWorkspace(dir: string, session: Session): Promise<Workspace> {
   const [store, scratch] = [join(dir, 'store'), join(dir, 'scratch')];
   await mkdir(dir, { recursive: true });
+  const lock = await open(join(dir, 'lock'), 'a');
+  // Undone last: the descriptor is held until then.
+  session.defer(() => lock.close());
+  if (!(await tryFileLock(lock))) throw new Error(`another benchmark is at work in ${dir}`);
   const clear = () => removeFolder(session, scratch);
   await clear();
   await mkdir(scratch, { recursive: true });

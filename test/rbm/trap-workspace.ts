@@ -167,6 +167,20 @@ export class TrapWorkspace {
     return existsSync(dir) ? readdirSync(dir) : [];
   }
 
+  /** The files of the layers of each snapshot, the oldest generation first. */
+  layersOfSnapshots(): string[][] {
+    const read = (path: string): unknown => JSON.parse(readFileSync(join(this.store, path), 'utf8'));
+    const index = read('index.json') as {
+      manifests: { digest: string; annotations: Record<string, string> }[];
+    };
+    const generation = ({ annotations }: (typeof index.manifests)[number]) =>
+      Number(annotations['org.rbm-resume.generation']);
+    return index.manifests
+      .sort((a, b) => generation(a) - generation(b))
+      .map(({ digest }) => read(`blobs/${digest.replace(':', '/')}`) as { layers: { digest: string }[] })
+      .map(({ layers }) => layers.map(({ digest }) => join(this.store, 'blobs', digest.replace(':', '/'))));
+  }
+
   async remove(): Promise<void> {
     for (const hash of this.parked()) await this.command('remove', hash);
     await this.command('prune');
