@@ -1,4 +1,4 @@
-import { copyFile, constants, link, readdir, rename, stat } from 'node:fs/promises';
+import { copyFile, constants, link, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, systemErrorCode } from '../errors.js';
 import type { KeptPaths, LivePaths } from '../store/paths.js';
@@ -13,6 +13,8 @@ const trace = traceTo('park');
  * @returns what tells later whether rbm's file is still the same; `null` when there is none, or it can't be read
  */
 export async function holdBase(live: LivePaths, inputsDir: string | null): Promise<LiveRecord['image']> {
+  // A parked tree that could not be taken back may have left another image here: nothing was extracted from that.
+  await rm(live.base, { force: true });
   if (inputsDir === null) return null;
   try {
     const name = (await readdir(inputsDir)).find((file) => file.startsWith('container-image_'));
@@ -33,6 +35,11 @@ export async function keepBase(
   from: { readonly live: LivePaths; readonly inputsDir: string | null; readonly image: LiveRecord['image'] },
   kept: KeptPaths,
 ): Promise<void> {
+  const held = await identify(from.live.base).catch(() => null);
+  if (held !== null && from.image !== null && isRewritten(held, from.image.identity)) {
+    trace('%s was written since it was extracted, so a snapshot will have everything in one layer', held);
+    return;
+  }
   try {
     await rename(from.live.base, kept.base);
     return;
@@ -50,3 +57,7 @@ async function identify(file: string): Promise<string> {
   const { dev, ino, size, mtimeNs } = await stat(file, { bigint: true });
   return [dev, ino, size, mtimeNs].join(':');
 }
+
+/** Whether it is the same file, but no longer what it was: a link shares what is written in place. */
+const isRewritten = (now: string, then: string): boolean =>
+  now !== then && now.split(':', 2).join() === then.split(':', 2).join();

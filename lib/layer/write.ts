@@ -123,8 +123,17 @@ async function writeHashed(stream: Readable, handle: FileHandle, hash: Hash): Pr
   return size;
 }
 
-/** Writes to a program and waits until it has gone into the pipe; rejects when the program has gone. */
-const writeTo = (stream: Writable, chunk: Buffer): Promise<void> =>
-  new Promise((resolve, reject) => {
+/** So much may wait in memory for a program that reads slower than another writes. */
+const BYTES_AHEAD = 8 << 20;
+
+/** Writes to a program, and waits while it is far behind; rejects when it has gone. */
+async function writeTo(stream: Writable, chunk: Buffer): Promise<void> {
+  if (stream.destroyed) throw new Error('the program at the other end of the pipe has gone');
+  if (stream.writableLength < BYTES_AHEAD) {
+    stream.write(chunk);
+    return;
+  }
+  await new Promise<void>((resolve, reject) => {
     stream.write(chunk, (error) => (error ? reject(error) : resolve()));
   });
+}

@@ -1,5 +1,14 @@
+/* eslint max-lines: off -- one table of cases over one setup */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,7 +52,8 @@ const ROOT = entry('', 'd 755 0 0 0 0.000000000');
 const file = (path: string, size = 0) => entry(path, `f 644 0 0 ${size} 0.000000000`);
 const directory = (path: string) => entry(path, 'd 755 0 0 0 0.000000000');
 const symlink = (path: string, target: string) => entry(path, 'l 777 0 0 0 0.000000000', { target });
-const hardLink = (path: string, target: string) => entry(path, 'f 777 0 0 0 0.000000000', { type: 'h', target });
+const hardLink = (path: string, target: string) =>
+  entry(path, 'f 777 0 0 0 0.000000000', { type: 'h', target });
 
 const root = member({ name: './', type: '5', mode: '0000755\0' });
 /** A layer whose listing says, beside the root, what the attacker would like. */
@@ -160,7 +170,18 @@ describe('the extraction of a hostile archive', { timeout: 240_000 }, () => {
     } finally {
       await Promise.all(opened.map(({ handle }) => handle.close()));
     }
-    const found = await execInIdMap(['find', dir, '-samefile', sentinel(), '-o', '-type', 'b', '-o', '-type', 'c']);
+    const found = await execInIdMap([
+      'find',
+      dir,
+      '-samefile',
+      sentinel(),
+      '-o',
+      '-type',
+      'b',
+      '-o',
+      '-type',
+      'c',
+    ]);
     assert.equal(found.stdout.toString(), '', 'it reaches outside');
     const held = await execInIdMap(['grep', '-rFl', SECRET, dir], { okStatuses: [1] });
     assert.equal(held.stdout.toString(), '', 'it has read what lies outside');
@@ -230,9 +251,10 @@ describe('the extraction of a hostile archive', { timeout: 240_000 }, () => {
       layer([member({ name: './disk', type: '4', devMajor: '0000010\0' })], [file('disk')]),
     ],
     'a character device': () => [
-      layer([member({ name: './null', type: '3', devMajor: '0000001\0', devMinor: '0000003\0' })], [
-        entry('null', 'c 644 0 0 0 0.000000000', { target: '1,3' }),
-      ]),
+      layer(
+        [member({ name: './null', type: '3', devMajor: '0000001\0', devMinor: '0000003\0' })],
+        [entry('null', 'c 644 0 0 0 0.000000000', { target: '1,3' })],
+      ),
     ],
     'lists of names that are written anew through a symbolic link, for tar to run a program': () => [
       layer([link('./way', '/lists')], [symlink('way', '/lists')]),
@@ -258,9 +280,8 @@ describe('the extraction of a hostile archive', { timeout: 240_000 }, () => {
   }
 
   it('runs nothing that a layer brings', async () => {
-    const layers = attacks[
-      'lists of names that are written anew through a symbolic link, for tar to run a program'
-    ]!('');
+    const layers =
+      attacks['lists of names that are written anew through a symbolic link, for tar to run a program']!('');
     const store = await forgeSnapshot(layers);
     const error = await restoreSnapshot(store, HASH, { dir: join(work, 'place', 'restored') }).catch(
       (reason: unknown) => reason,
@@ -306,7 +327,10 @@ describe('the extraction of a hostile archive', { timeout: 240_000 }, () => {
     'an attribute that it does not list': [
       layer([pax([['SCHILY.xattr.user.a', 'x']]), member({ name: './a' })], [file('a')]),
     ],
-    'a file below one that is no directory': [layer([member({ name: './a' })], [file('a'), file('a/b')]), /^BAD_LAYER$/],
+    'a file below one that is no directory': [
+      layer([member({ name: './a' })], [file('a'), file('a/b')]),
+      /^BAD_LAYER$/,
+    ],
     'a hard link to nothing': [layer([member({ name: './a' })], [hardLink('a', 'b')]), /^BAD_LAYER$/],
     'whiteouts that it does not list': [layer([member({ name: './.wh.a' })], [])],
   };
@@ -324,7 +348,12 @@ describe('the extraction of a hostile archive', { timeout: 240_000 }, () => {
   });
 
   it('gives the tree when the listing tells the truth', async () => {
-    const bytes = [member({ name: './a' }, 'x'), link('./b', './a', '1'), link('./out', '/'), sparse('./s', 2 ** 30)];
+    const bytes = [
+      member({ name: './a' }, 'x'),
+      link('./b', './a', '1'),
+      link('./out', '/'),
+      sparse('./s', 2 ** 30),
+    ];
     const members = [file('a', 1), hardLink('b', 'a'), symlink('out', '/'), file('s', 2 ** 30)];
     const store = await forgeSnapshot([layer(bytes, members)]);
     const dir = join(work, 'place', 'restored');
