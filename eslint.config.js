@@ -6,12 +6,14 @@ import tseslint from 'typescript-eslint';
  */
 const floors = [
   ['errors', 'digest', 'trace'],
+  ['script'],
   ['exec', 'id-map'],
   ['rootfs'],
   ['store'],
   ['layer'],
   ['project-hash', 'snapshot'],
   ['container', 'setup'],
+  ['prove'],
   ['index'],
   ['cli'],
 ];

@@ -31,11 +31,11 @@ async function checkCases(engine: SnapshotEngine, parameters: fc.Parameters<[Cas
 
 test(
   `a restored tree is the container that was saved, whatever the build did (${runs} builds)`,
-  { timeout: (SHRINKING_SECONDS + 30 + runs * 8) * 1000 },
+  { timeout: (SHRINKING_SECONDS + 60 + runs * 20) * 1000 },
   () => checkCases(libraryEngine, { numRuns: runs, ...seed, ...path }),
 );
 
-test('the harness finds nothing wrong with whole tarballs', { timeout: 300_000 }, async () => {
+test('the harness finds nothing wrong with whole tarballs', { timeout: 900_000 }, async () => {
   await checkCases(tarEngine(), { numRuns: 10, ...seed });
 });
 
@@ -50,7 +50,7 @@ for (const [what, flags, field] of [
   ],
   ['copies hard links', [...KEEP_ALL, '--hard-dereference'], 'links'],
 ] as const) {
-  test(`the harness notices an engine that ${what}`, { timeout: 300_000 }, async () => {
+  test(`the harness notices an engine that ${what}`, { timeout: 900_000 }, async () => {
     const differences = new Set<string>();
     const property = fc.asyncProperty(casePlan, async (plan) => {
       await runCase(tarEngine(flags), plan).catch((error: Error) => {

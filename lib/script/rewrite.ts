@@ -1,0 +1,124 @@
+import { rewriteEntry } from './rewrite-entry.js';
+import { Edits } from './edits.js';
+import { contains, findStatements, parseScript, type ScriptSyntax, type SyntaxNode } from './syntax.js';
+import { findUnits, type ScriptUnits, type Unit } from './units.js';
+
+/** Where a build's container has the state of its script. */
+export const UNITS_DIR = '/rbm/resume/units';
+
+export type RewrittenScript =
+  | { readonly script: Buffer; readonly units: ScriptUnits }
+  /** It has to run as it is: it is no bash script, or not understood. */
+  | { readonly script: null; readonly reason: string };
+
+/**
+ * Puts gates around the statements of a bash script, so that it can be resumed: the functions that are called are in
+ * `perl-shim/libexec/units.bash`. Lines keep their numbers, and every statement stays at its level: nothing becomes a
+ * function or an `eval`.
+ * @param options.dir the state folder inside the container, with the runtime as `DIR/runtime`
+ */
+export async function rewriteScript(
+  source: Buffer,
+  options: { readonly dir?: string } = {},
+): Promise<RewrittenScript> {
+  const parsed = await parseScript(source);
+  if (parsed.syntax === null) return { script: null, reason: parsed.reason };
+  const { text } = parsed.syntax;
+  const hindrance = findHindrance(text) ?? findListing(parsed.syntax);
+  if (hindrance !== null) return { script: null, reason: hindrance };
+  const units = findUnits(parsed.syntax);
+  const [first] = units.units;
+  if (first === undefined) return { script: null, reason: 'there is no statement in it' };
+  const edits = new Edits(text);
+  const hasErrTrap = /\btrap\b.*\bERR\b/.test(text);
+  const runtime = `${options.dir ?? UNITS_DIR}/runtime`;
+  edits.insert(first.start, `. ${quote(runtime)} || exit 97; `);
+  gateAll(units.units, { edits, hasErrTrap });
+  for (const [id, inside] of units.functions) {
+    const [start] = inside;
+    if (start === undefined) continue;
+    edits.insert(start.start, `{ __rr_push ${id}; builtin eval "$__rr_do"; __rr_st && :; } 2>/dev/null; `);
+    gateAll(inside, { edits, hasErrTrap, isFunction: true });
+  }
+  const script = edits.apply();
+  const check = await findStatements(script);
+  if ('reason' in check) return { script: null, reason: `rewritten, it does not parse: ${check.reason}` };
+  return { script: Buffer.from(script, 'latin1'), units };
+}
+
+interface GateOptions {
+  readonly edits: Edits;
+  readonly hasErrTrap: boolean;
+  readonly isFunction?: boolean;
+}
+
+function gateAll(units: readonly Unit[], options: GateOptions): void {
+  for (const unit of units) {
+    const { edits } = options;
+    edits.insert(unit.start, gate(unit, options));
+    if (unit.entry !== null) {
+      rewriteEntry(unit, edits);
+      gateAll(unit.units, options);
+    }
+    edits.insertAfter(unit.end, unit.isBackground ? ' fi;' : '; fi');
+  }
+}
+
+/** `$?` is read first, and given back at last: the statement may ask for it. */
+function gate({ id, ...unit }: Unit, { hasErrTrap, isFunction }: GateOptions): string {
+  const kind =
+    unit.heldBackBy !== null
+      ? 'n'
+      : unit.isDefinition
+        ? 'd'
+        : unit.calls !== null
+          ? `c:${unit.calls.id}`
+          : '-';
+  const steps = [
+    '__rr_status=$?',
+    ...(isFunction === true ? ['builtin local >|"$__rr_dir/locals"'] : []),
+    ...(hasErrTrap ? ['builtin trap -p ERR >|"$__rr_dir/err-trap"'] : []),
+    `__rr_gate ${id} ${kind} "$@"`,
+  ];
+  return `if { ${steps.join('; ')}; } 2>/dev/null; then { builtin eval "$__rr_do"; __rr_st && :; } 2>/dev/null; `;
+}
+
+/** What shows every command or line, counts them, gives our names to other programs, or can't be had back. */
+const HINDRANCES = [
+  /\btrap\b.*\b(?:DEBUG|RETURN)\b/,
+  /\b(?:extdebug|functrace|allexport|BASH_XTRACEFD)\b/,
+  /\bset\s+(?:-\w+\s+)*-\w*[Tav]/,
+  /\bset\s+.*-o\s+verbose\b/,
+  /\bunset\b.*\b(?:S?RANDOM|SECONDS|LINENO|EPOCHSECONDS|EPOCHREALTIME|BASHPID|FUNCNAME|GROUPS|DIRSTACK)\b/,
+  /\b__rr_/,
+  // What we restore a state with.
+  /(?:\bfunction\s+|^\s*|[;&|{]\s*)(?:alias|builtin|declare|enable|set|shopt|trap|ulimit|umask)(?:\s*\(\s*\)|\s*\{)/m,
+];
+
+/** Why no command of ours may stand between those of the script, or `null`. */
+function findHindrance(text: string): string | null {
+  const code = text.replace(/^[ \t]*#.*$/gm, '');
+  const what = HINDRANCES.map((pattern) => pattern.exec(code)?.[0]).find((found) => found !== undefined);
+  return what === undefined ? null : `nothing can be put between its statements: ${what}`;
+}
+
+/** A command that prints the names of all variables or functions: ours are among them. */
+function findListing({ text, statements }: ScriptSyntax): string | null {
+  let found: string | null = null;
+  const isListing = (node: SyntaxNode): boolean => {
+    if (node.type !== 'Command') return false;
+    const words = node.suffix.flatMap((word) => (word.type === 'Word' ? [word.text] : []));
+    const isBare = words.every((word) => /^-/.test(word));
+    const name = node.name?.text ?? '';
+    if (!/^(?:declare|typeset|set|compgen)$/.test(name) || !isBare) return false;
+    if (name !== 'compgen' && (name === 'set' ? words.length > 0 : !/[fFp]/.test(words.join(''))))
+      return false;
+    found = text.slice(node.pos, node.end);
+    return true;
+  };
+  return statements.some((statement) => contains(statement, isListing))
+    ? `nothing can be put between its statements: ${found}`
+    : null;
+}
+
+const quote = (path: string): string => `'${path.replaceAll("'", `'\\''`)}'`;
