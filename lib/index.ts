@@ -56,10 +56,13 @@ export {
 export {
   runBuild,
   CANCEL_GRACE_MS,
+  type InterruptReason,
   type RunOptions,
   type RunProgress,
   type RunResult,
 } from './container/run.js';
+export { rewriteScript, type RewrittenScript } from './script/rewrite.js';
+export type { ScriptUnits, Unit } from './script/units.js';
 export { RunDirectory, type RunEvent } from './container/run-directory.js';
 export { createContainer, type CreateOptions, type CreateResult } from './container/on-create.js';
 export { exitContainer, type ExitOptions, type ExitResult } from './container/on-exit.js';

@@ -28,7 +28,17 @@ describe('the package', () => {
 describe('the command', () => {
   it('prints its version, and its help for every verb', () => {
     assert.match(command('--version').stdout, /^\d+\.\d+\.\d+\n$/);
-    for (const verb of ['run', 'interrupt', 'status', 'list', 'remove', 'prune', 'init', 'doctor']) {
+    for (const verb of [
+      'run',
+      'interrupt',
+      'status',
+      'list',
+      'remove',
+      'prune',
+      'init',
+      'doctor',
+      'explain',
+    ]) {
       const { status, stdout } = command(verb, '--help');
       assert.equal(status, 0);
       assert.match(stdout, new RegExp(`Usage: rbm-resume ${verb}`));

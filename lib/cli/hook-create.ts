@@ -1,10 +1,18 @@
 import { parseArgs } from 'node:util';
 import { text } from 'node:stream/consumers';
 import { createContainer, leaveNotice } from '../container/on-create.js';
+import { RbmResumeError } from '../errors.js';
+import { RESUME_MODES, type ResumeMode } from '../store/record.js';
 import { currentRun, requiredPath, runHook, runLower, say } from './hook-arguments.js';
 
 /** The status that says: rbm's own way of starting failed, or the run was interrupted; there is nothing left to try. */
 const START_FAILED = 3;
+
+function parseMode(mode: string): ResumeMode {
+  const known = RESUME_MODES.find((one) => one === mode);
+  if (known !== undefined) return known;
+  throw new RbmResumeError('USAGE', `the mode is '${mode}'; it can be ${RESUME_MODES.join(', ')}`);
+}
 
 /** The program `hooks/container-create`; docs/hooks.md describes its arguments and environment. */
 export const main = (): Promise<void> =>
@@ -27,7 +35,7 @@ export const main = (): Promise<void> =>
       container,
       store,
       description: description === '' ? null : description,
-      mode: (values.mode ?? env.RBM_RESUME_MODE ?? 'rerun') === 'off' ? 'off' : 'rerun',
+      mode: parseMode(values.mode ?? env.RBM_RESUME_MODE ?? 'rerun'),
       startClean: () => runLower(cleanPath),
       ownerPid: Number(env.RBM_RESUME_OWNER ?? process.ppid),
       project: values.project ?? env.RBM_RESUME_PROJECT ?? 'the build',

@@ -33,9 +33,9 @@ function printSnapshot(one: InspectedSnapshot): void {
     ['tree', `${one.entries} entries, ${formatBytes(one.bytes)}`],
   ];
   rows.forEach(([key, value]) => printLine(`${`${key}:`.padEnd(14)}${value}`));
-  one.legs.forEach(({ seconds, stoppedIn }, number) =>
+  one.legs.forEach(({ seconds, stoppedIn, place }, number) =>
     printLine(
-      `${`leg ${number + 1}:`.padEnd(14)}${formatDuration(seconds * 1000)}, stopped in ${stoppedIn ?? 'no script'}`,
+      `${`leg ${number + 1}:`.padEnd(14)}${formatDuration(seconds * 1000)}, stopped in ${stoppedIn ?? 'no script'}${place === null ? '' : `, ${place}`}`,
     ),
   );
   printLine('');

@@ -11,6 +11,7 @@ interface InterruptFlags {
   readonly project?: string;
   readonly all?: true;
   readonly grace: string;
+  readonly finishStatement: string;
   readonly json?: true;
 }
 
@@ -22,10 +23,16 @@ export function registerInterrupt(program: Command): void {
     .option('--project <name>', 'the containers of this project')
     .option('--all', 'every container of this store')
     .option('--grace <span>', 'how long scripts may take to end before they are killed', '60s')
+    .option('--finish-statement <span>', 'how long a statement other than make may take to end first', '20s')
     .option('--json', 'print the result as JSON')
     .action(async (flags: InterruptFlags, command: Command) => {
       const store = await findStore(command.optsWithGlobals<{ store?: string }>().store);
-      const results = await interrupt({ store, which: whichOf(flags), graceMs: parseDuration(flags.grace) });
+      const results = await interrupt({
+        store,
+        which: whichOf(flags),
+        graceMs: parseDuration(flags.grace),
+        finishStatementMs: parseDuration(flags.finishStatement),
+      });
       if (flags.json) return printJson(results);
       if (results.length === 0) printLine('nothing is being built');
       for (const result of results) {

@@ -39,6 +39,9 @@ export function registerList(program: Command): void {
     });
 }
 
+const describeStop = (leg: SnapshotRecord['legs'][number] | undefined): string =>
+  [leg?.stoppedIn ?? '-', ...(leg?.place == null ? [] : [leg.place])].join(', ');
+
 /** A snapshot as the command lists it. */
 interface ListedSnapshot {
   readonly hash: string;
@@ -95,5 +98,5 @@ const cellsOfRecord = (
   size === null ? '-' : formatBytes(size),
   String(record?.legs.length ?? '?'),
   record === null ? '?' : formatDuration(workSeconds(record) * 1000),
-  record?.legs.at(-1)?.stoppedIn ?? '-',
+  describeStop(record?.legs.at(-1)),
 ];

@@ -5,6 +5,7 @@ import { EXIT } from '../errors.js';
 import { registerCat } from './cat.js';
 import { registerDiff } from './diff.js';
 import { registerDoctor } from './doctor.js';
+import { registerExplain } from './explain.js';
 import { registerExport } from './export.js';
 import { registerImport } from './import.js';
 import { registerInit } from './init.js';
@@ -55,6 +56,7 @@ registerExport(program);
 registerImport(program);
 registerInit(program);
 registerDoctor(program);
+registerExplain(program);
 
 try {
   await program.parseAsync();

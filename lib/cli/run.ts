@@ -11,6 +11,7 @@ interface RunFlags {
   readonly deadline?: string;
   readonly until?: string;
   readonly grace: string;
+  readonly finishStatement: string;
   readonly pack?: true;
   readonly gzip?: true;
   readonly withoutBase?: true;
@@ -26,6 +27,7 @@ export function registerRun(program: Command): void {
     .option('--deadline <span>', 'interrupt after this long, such as 105m')
     .option('--until <time>', 'interrupt at this moment, such as 18:30 or 2026-11-22T18:30:00Z')
     .option('--grace <span>', 'how long scripts may take to end before they are killed', '60s')
+    .option('--finish-statement <span>', 'how long a statement other than make may take to end first', '20s')
     .option('--pack', 'make portable snapshots of what was kept, as `pack` does')
     .option('--gzip', 'of `--pack`: for tools that cannot read zstd')
     .option('--without-base', 'of `--pack`: leave the container image out')
@@ -86,6 +88,7 @@ async function runUnderSignals(argv: [string, ...string[]], flags: RunFlags): Pr
       argv,
       ...(deadline === null ? {} : { deadline }),
       graceMs: parseDuration(flags.grace),
+      finishStatementMs: parseDuration(flags.finishStatement),
       outputTo: flags.json ? 'stderr' : 'stdout',
       signal: cancel.signal,
       killSignal: kill.signal,
@@ -110,7 +113,7 @@ function tell(progress: RunProgress): void {
   switch (progress.what) {
     case 'interrupting':
       printNote(
-        progress.why === 'deadline' ? 'the deadline has come; interrupting' : 'cancelled; interrupting',
+        progress.why === 'deadline' ? 'the deadline has come; interrupting' : `${progress.why}; interrupting`,
       );
       break;
     case 'interrupted':

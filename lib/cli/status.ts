@@ -1,8 +1,11 @@
 import type { Command } from 'commander';
-import { listBuilding } from '../container/building.js';
+import { listBuilding, type Place } from '../container/building.js';
 import { findLeftovers } from '../container/prune.js';
 import { findStore } from './find-store.js';
 import { formatAge, printJson, printLine, printTable } from './output.js';
+
+const describePlace = ({ text, since, progress }: Place): string =>
+  `${text}${progress === null ? '' : ` ${progress}`}, for ${formatAge(since.toISOString())}`;
 
 export function registerStatus(program: Command): void {
   program
@@ -17,14 +20,15 @@ export function registerStatus(program: Command): void {
       if (building.length === 0) printLine('nothing is being built');
       else {
         printTable(
-          ['CONTAINER', 'PROJECT', 'HASH', 'FOR', 'LEG', 'SCRIPT'],
-          building.map(({ id, record, running }) => [
+          ['CONTAINER', 'PROJECT', 'HASH', 'FOR', 'LEG', 'SCRIPT', 'AT'],
+          building.map(({ id, record, running, place }) => [
             id.slice(0, 12),
             record.project,
             record.hash?.slice(0, 12) ?? '(not kept)',
             formatAge(record.startedAt),
             String(record.legs.length + 1),
             running ?? '-',
+            place === null ? '-' : describePlace(place),
           ]),
         );
       }

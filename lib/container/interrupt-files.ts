@@ -11,6 +11,8 @@ const stoppedSchema = v.object({
   killed: v.array(v.string()),
   removedFiles: v.array(v.string()),
   stoppedAt: v.string(),
+  /** Where a script stood that can be resumed at a statement, for a person. */
+  place: v.optional(v.nullable(v.string()), null),
 });
 
 /** What an interrupt that stopped a script leaves in the live directory, once the tree is tidy. */

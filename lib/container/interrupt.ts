@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RbmResumeError } from '../errors.js';
@@ -12,7 +12,9 @@ import { traceTo } from '../trace.js';
 import { findFailure } from './build-log.js';
 import type { StoppedFile } from './interrupt-files.js';
 import { findRunner } from './stop/processes.js';
-import { stopScript, type StopReport } from './stop/stop-script.js';
+import { DEFAULT_FINISH_STATEMENT_MS, NotYet, RestingScript } from './rest.js';
+import { letGoOn } from './script-units.js';
+import { stopScript, type StopOptions, type StopReport } from './stop/stop-script.js';
 
 const trace = traceTo('interrupt');
 
@@ -22,6 +24,12 @@ export interface InterruptOptions {
   readonly which: { readonly container: string } | { readonly project: string } | { readonly all: true };
   /** The time from the first SIGINT to the SIGKILL of what is still alive, in milliseconds. @default 60,000 */
   readonly graceMs?: number;
+  /**
+   * How long a statement that bears no interrupt may take to end by itself before that, in milliseconds; no more than
+   * two fifths of the grace.
+   * @default 20,000
+   */
+  readonly finishStatementMs?: number;
 }
 
 /**
@@ -41,6 +49,9 @@ export interface InterruptResult {
 
 export const DEFAULT_GRACE_MS = 60_000;
 
+/** The part of the grace that waiting for a statement to end may take. */
+const FINISH_PART = 0.4;
+
 /**
  * Interrupts builds from outside, as the user who runs them. When it returns, nothing of their scripts is alive.
  * @throws RbmResumeError `NO_SUCH_CONTAINER` when nothing that matches is being built; `STILL_ALIVE`
@@ -59,8 +70,8 @@ export async function interrupt(options: InterruptOptions): Promise<InterruptRes
       },
     );
   }
-  const graceMs = options.graceMs ?? DEFAULT_GRACE_MS;
-  return Promise.all(live.map((entry) => interruptContainer(entry, { graceMs })));
+  const { graceMs = DEFAULT_GRACE_MS, finishStatementMs = DEFAULT_FINISH_STATEMENT_MS } = options;
+  return Promise.all(live.map((entry) => interruptContainer(entry, { graceMs, finishStatementMs })));
 }
 
 const isMeant = (which: InterruptOptions['which'], record: LiveRecord): boolean => {
@@ -71,10 +82,13 @@ const isMeant = (which: InterruptOptions['which'], record: LiveRecord): boolean 
 const nameOf = (which: InterruptOptions['which']): string =>
   'project' in which ? `the project ${which.project}` : 'container' in which ? which.container : 'all';
 
+/** How long what runs may go on; see {@link InterruptOptions}. */
+export type Patience = Required<Pick<InterruptOptions, 'graceMs' | 'finishStatementMs'>>;
+
 /** Interrupts one build; asking twice is harmless. */
 export async function interruptContainer(
   entry: LiveEntry & { readonly record: LiveRecord },
-  options: { readonly graceMs: number },
+  options: Patience,
 ): Promise<InterruptResult> {
   const { paths, record } = entry;
   const base = { id: record.id, project: record.project, hash: record.hash, container: record.container };
@@ -94,7 +108,7 @@ type Attempt = Pick<InterruptResult, 'how' | 'script' | 'report'>;
 /** Under the container's lock, so the wrapper above the script waits until the tree is tidy. */
 async function tryToStop(
   { paths, record }: LiveEntry & { readonly record: LiveRecord },
-  options: { readonly graceMs: number },
+  options: Patience,
 ): Promise<Attempt | 'starting'> {
   const running = await readRunning(paths);
   if (running === null) {
@@ -106,12 +120,23 @@ async function tryToStop(
   const runner = await readOneLine(join(state, 'runner'));
   if (runner !== null && /^\d+$/.test(runner)) {
     let failure: string | null = null;
-    const report = await stopScript({
+    let place: string | null = null;
+    const resting = await RestingScript.of(record.container, paths);
+    await resting?.comeToRest(Math.min(options.finishStatementMs, options.graceMs * FINISH_PART));
+    const report = await stopAtRest({
       rootDir: record.container,
       runnerNsPid: Number(runner),
       graceMs: options.graceMs,
-      onFrozen: async () => {
+      onFrozen: async ({ hasPrograms }) => {
         failure = await findFailure(running);
+        await resting?.assertStoppable(hasPrograms);
+        place = (await resting?.describe()) ?? null;
+        const version = (await resting?.unsupported()) ?? null;
+        if (version !== null)
+          await writeFile(
+            paths.unresumable,
+            `${script} is run by bash ${version}, which is older than 4.4\n`,
+          );
       },
     });
     if (report.wasRunning) {
@@ -122,6 +147,7 @@ async function tryToStop(
         killed: report.killed.map(({ pid, command }) => `${pid} ${command}`),
         removedFiles: [...report.removedFiles],
         stoppedAt: new Date().toISOString(),
+        place,
       };
       await writeJsonAtomically(paths.stopped, stopped);
       return { how: 'stopped', script, report };
@@ -133,6 +159,21 @@ async function tryToStop(
   }
   // Between the wrapper's start and the script's own: it comes in a moment.
   return 'starting';
+}
+
+/** As {@link stopScript}, as often as it takes to find the script where it may be stopped. */
+async function stopAtRest(options: StopOptions): Promise<StopReport> {
+  for (;;) {
+    try {
+      return await stopScript(options);
+    } catch (error) {
+      if (!(error instanceof NotYet)) {
+        await letGoOn(options.rootDir);
+        throw error;
+      }
+      await sleep(10);
+    }
+  }
 }
 
 async function hasEndedAll(paths: LivePaths, record: LiveRecord): Promise<boolean> {

@@ -26,8 +26,10 @@ export interface Ending {
 export async function keep(paths: StorePaths, ending: Ending): Promise<ParkResult | null> {
   const { record, live, outcome, ends, notes } = ending;
   const { hash, project } = record;
-  if (hash === null || !isWorthKeeping(outcome, record.resumed)) {
-    if (outcome.startsWith('interrupted')) notes.push(`${project} was interrupted; ${reasonNotKept(ending)}`);
+  const unresumable = outcome === 'interrupted' ? (await readLines(live.unresumable))[0] : undefined;
+  if (hash === null || unresumable !== undefined || !isWorthKeeping(outcome, record.resumed)) {
+    const reason = unresumable === undefined ? reasonNotKept(ending) : `nothing is kept: ${unresumable}`;
+    if (outcome.startsWith('interrupted')) notes.push(`${project} was interrupted; ${reason}`);
     return null;
   }
   const stopped = await readStopped(live);
@@ -90,7 +92,9 @@ function describeParking(
   }
   const why = {
     interrupted:
-      leg.stoppedIn === null ? 'interrupted between two scripts' : `interrupted during ${leg.stoppedIn}`,
+      leg.stoppedIn === null
+        ? 'interrupted between two scripts'
+        : `interrupted during ${leg.stoppedIn}${leg.place === null ? '' : `, ${leg.place}`}`,
     'get-failed': 'its output could not be copied out',
   }[outcome as string];
   const notes = [`${project} ${why ?? 'did not start'}; its root filesystem is kept under ${hash}`];
@@ -117,6 +121,7 @@ function legOf(
     endedAt: endedAt.toISOString(),
     seconds: Math.max(0, (endedAt.getTime() - Date.parse(record.startedAt)) / 1000),
     stoppedIn: [...how.ends].find(([, end]) => end === 'interrupted')?.[0] ?? null,
+    place: how.stopped?.place ?? null,
     escalation: how.stopped?.escalation ?? null,
     removedFiles: how.stopped?.removedFiles ?? [],
   };

@@ -9,7 +9,7 @@ import { writeListing } from '../rootfs/baseline.js';
 import { writeJsonAtomically } from '../store/atomic-write.js';
 import { identifyOwner, listLive } from '../store/live.js';
 import { storePaths, type LivePaths, type StorePaths } from '../store/paths.js';
-import { RECORD_FORMAT, type LiveRecord } from '../store/record.js';
+import { RECORD_FORMAT, type LiveRecord, type ResumeMode } from '../store/record.js';
 import { traceTo } from '../trace.js';
 import { holdBase } from './hold-base.js';
 import { resume, type Resumed } from './resume.js';
@@ -24,8 +24,7 @@ export interface CreateOptions {
   readonly store: string;
   /** The description of the build as JSON; without one nothing is resumed or kept. */
   readonly description: string | null;
-  /** `rerun`: the scripts bear being run again. `off`: only watched. */
-  readonly mode: 'rerun' | 'off';
+  readonly mode: ResumeMode;
   /** Makes a clean container at {@link container}; resolves to its exit status. */
   readonly startClean: () => Promise<number>;
   /** Process id of the rbm that builds. */

@@ -6,6 +6,7 @@ import { readLive } from '../store/live.js';
 import { storePaths } from '../store/paths.js';
 import { traceTo } from '../trace.js';
 import { DEFAULT_GRACE_MS, interruptContainer, type InterruptResult } from './interrupt.js';
+import { DEFAULT_FINISH_STATEMENT_MS } from './rest.js';
 import { RunDirectory, type RunEvent } from './run-directory.js';
 
 const trace = traceTo('run');
@@ -23,6 +24,8 @@ export interface RunOptions {
   readonly deadline?: Date;
   /** How long scripts may take to end once they are interrupted, in milliseconds. @default 60,000 */
   readonly graceMs?: number;
+  /** See `InterruptOptions`. @default 20,000 */
+  readonly finishStatementMs?: number;
   readonly cwd?: string;
   /** @default this process' environment */
   readonly env?: NodeJS.ProcessEnv;
@@ -30,6 +33,8 @@ export interface RunOptions {
   readonly outputTo?: 'stdout' | 'stderr';
   /** Cancels the run: scripts get {@link CANCEL_GRACE_MS}. */
   readonly signal?: AbortSignal;
+  /** Interrupts as a deadline does, with the whole grace. */
+  readonly interruptSignal?: AbortSignal;
   /**
    * Stops rbm itself, too, while it works on the host (a clone, a download, an `exec` input). What it was making there
    * may stay half made, and rbm takes it for whole: nothing but a person should ask for this.
@@ -39,8 +44,11 @@ export interface RunOptions {
   readonly onProgress?: (progress: RunProgress) => void;
 }
 
+/** `asked`: by {@link RunOptions.interruptSignal}. */
+export type InterruptReason = 'deadline' | 'cancelled' | 'asked';
+
 export type RunProgress =
-  | { readonly what: 'interrupting'; readonly why: 'deadline' | 'cancelled' }
+  | { readonly what: 'interrupting'; readonly why: InterruptReason }
   | { readonly what: 'interrupted'; readonly result: InterruptResult }
   | { readonly what: 'trouble'; readonly message: string }
   | { readonly what: 'waiting-for-rbm' };
@@ -51,7 +59,7 @@ export interface RunResult {
   readonly exitStatus: number;
   readonly rbmStatus: number | null;
   readonly rbmSignal: NodeJS.Signals | null;
-  readonly interruptedBy: 'deadline' | 'cancelled' | null;
+  readonly interruptedBy: InterruptReason | null;
   readonly containers: readonly RunEvent[];
 }
 
@@ -113,6 +121,7 @@ async function waitForEndOrInterrupt(options: RunOptions, run: Running): Promise
     run.ended.then(() => null),
     untilTime(options.deadline, over.signal).then(() => 'deadline' as const),
     untilAborted(options.signal, over.signal).then(() => 'cancelled' as const),
+    untilAborted(options.interruptSignal, over.signal).then(() => 'asked' as const),
   ]);
   over.abort();
   if (why === null) return null;
@@ -125,6 +134,7 @@ async function waitForEndOrInterrupt(options: RunOptions, run: Running): Promise
 /** Interrupts every container of the run, one after the other as they come, until rbm has ended. */
 async function stopRun(options: RunOptions, run: Running, graceMs: number): Promise<void> {
   await run.directory.askForInterrupt();
+  const { finishStatementMs = DEFAULT_FINISH_STATEMENT_MS } = options;
   const isOver = { value: false };
   const ended = run.ended.then(() => {
     isOver.value = true;
@@ -143,7 +153,10 @@ async function stopRun(options: RunOptions, run: Running, graceMs: number): Prom
       const isFirst = !triedAt.has(id);
       if (!isFirst && (entry.running === null || Date.now() - (triedAt.get(id) ?? 0) < RETRY_MS)) continue;
       try {
-        const result = await interruptContainer({ ...entry, record: entry.record }, { graceMs });
+        const result = await interruptContainer(
+          { ...entry, record: entry.record },
+          { graceMs, finishStatementMs },
+        );
         if (isFirst || result.how === 'stopped') options.onProgress?.({ what: 'interrupted', result });
       } catch (error) {
         options.onProgress?.({ what: 'trouble', message: messageOf(error) });

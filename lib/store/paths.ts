@@ -48,6 +48,10 @@ export interface LivePaths {
   readonly stopped: string;
   readonly notice: string;
   readonly resumed: string;
+  /** What the script that runs is made of; see `Outline`. */
+  readonly units: string;
+  /** Why what the running script leaves behind can't be built on. */
+  readonly unresumable: string;
 }
 
 export interface KeptPaths {
@@ -76,6 +80,8 @@ export const livePathsIn = (dir: string): LivePaths => ({
   stopped: join(dir, 'stopped'),
   notice: join(dir, 'notice'),
   resumed: join(dir, 'resumed'),
+  units: join(dir, 'units.json'),
+  unresumable: join(dir, 'unresumable'),
 });
 
 export const keptPathsIn = (dir: string): KeptPaths => ({

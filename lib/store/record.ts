@@ -17,6 +17,8 @@ const leg = v.object({
   seconds: v.number(),
   /** What ended it: an interrupt while this script ran, or between two. */
   stoppedIn: v.nullable(v.string()),
+  /** Where in it: `in statement 14 of 22 (line 52): make -j8`. */
+  place: v.optional(v.nullable(v.string()), null),
   /** How far the interrupt had to go. */
   escalation: v.nullable(v.picklist(['SIGINT', 'SIGTERM', 'SIGKILL'])),
   /** Files inside the container that a killed process was writing; they were removed. */
@@ -81,13 +83,20 @@ const LOCAL = [
   'snapshot',
 ] as const;
 
+/**
+ * What `var/resume` can be. `statement`: bash scripts are resumed at the statement in which they were interrupted.
+ * `rerun`: scripts bear being run again from the top. `off`: only watched.
+ */
+export const RESUME_MODES = ['statement', 'rerun', 'off'] as const;
+export type ResumeMode = (typeof RESUME_MODES)[number];
+
 const liveSchema = v.object({
   ...build,
   ...since0_2,
   hash: v.nullable(projectHash),
   id: v.string(),
   container: v.string(),
-  mode: v.picklist(['rerun', 'off']),
+  mode: v.picklist(RESUME_MODES),
   keepFailed: v.boolean(),
   /**
    * The process that builds: rbm's. Its start time tells it from a later one with the same number, and the pid namespace

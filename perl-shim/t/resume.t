@@ -61,7 +61,9 @@ load(
     'projects/on/build' => "echo '[% c(\"version\") %]'\n",
     'projects/source/config' => "version: 1\nfilename: source\ngit_url: /nowhere\ngit_hash: tag\nvar:\n  resume: rerun\n",
     'projects/source/build' => "true\n",
-    'projects/off/config' => "version: 1\nfilename: off\n",
+    'projects/off/config' => "version: 1\nfilename: off\nvar:\n  resume: off\n",
+    'projects/unset/config' => "version: 1\nfilename: unset\n",
+    'projects/unset/build' => "true\n",
     'projects/wrong/config' => "version: 1\nfilename: wrong\nvar:\n  resume: maybe\n",
 );
 
@@ -87,6 +89,18 @@ unlike(ask('on', 'container/remote_exec', %exec, exec_name => 'put'), qr/libexec
 
 like(ask('on', 'container/remote_put', put_src => '/a b', put_dst => '/c'), qr{own /a b},
      'an option that rbm.local.conf has defined itself is handed on to');
+
+{
+    my %get = (get_src => '/inside', get_dst => '/workspace/out');
+    my $is_got_at = sub { ask('on', 'container/remote_get', %get, @_) =~ m{/inside \s ([^\s']+)}x; return $1 };
+    is($is_got_at->(), '/workspace/out', 'an output goes where rbm says');
+    local $ENV{RBM_RESUME_OUTPUT} = '/else/where';
+    is($is_got_at->(), '/else/where', 'RBM_RESUME_OUTPUT sends the output elsewhere');
+    is($is_got_at->(origin_project => 'other'), '/workspace/out', 'but not that of a dependency');
+    local $ENV{RBM_RESUME_STORE} = '/other/store';
+    like(ask('on', 'container/remote_get', %get), qr{^export RBM_RESUME_STORE=/other/store$}m,
+         'RBM_RESUME_STORE names the store');
+}
 
 my $start = ask('on', 'container/remote_start', remote_srcdir => '/src');
 like($start, qr/"project":"on"/, 'the description travels on standard input');

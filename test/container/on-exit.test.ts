@@ -71,6 +71,7 @@ const stoppedFile = (failure: string | null): string =>
   JSON.stringify({
     script: 'build',
     failure,
+    place: null,
     escalation: 'SIGINT',
     killed: [],
     removedFiles: [],

@@ -57,7 +57,9 @@ async function parkOne(
       ...build,
       ...{ format: 1, targets: [], filename: 'p.txt', workspace: null, expectedScripts: ['build'] },
       idMap: await readIdMap(),
-      legs: [{ startedAt, endedAt, seconds, stoppedIn: 'build', escalation: null, removedFiles: [] }],
+      legs: [
+        { startedAt, endedAt, seconds, stoppedIn: 'build', place: null, escalation: null, removedFiles: [] },
+      ],
       hash,
       ...{ image: null, snapshot: null },
       container,

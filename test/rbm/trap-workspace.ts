@@ -19,8 +19,10 @@ export interface TrapProject {
   readonly build: string;
   readonly pre?: string;
   readonly post?: string;
-  /** @default 'rerun' */
-  readonly resume?: 'rerun' | 'off';
+  /** `null`: nothing is said. @default 'rerun' */
+  readonly resume?: 'statement' | 'rerun' | 'off' | null;
+  /** The script is as it stands, with its own first line. */
+  readonly isWhole?: true;
   readonly dependsOn?: readonly string[];
   /** More lines of its config, as YAML. */
   readonly config?: string;
@@ -38,7 +40,9 @@ export function smallImage(): string {
 export interface Finished {
   readonly status: number | null;
   readonly signal: NodeJS.Signals | null;
+  /** What it printed on both, as it came. */
   readonly output: string;
+  readonly stdout: string;
 }
 
 /** A workspace with a real or stand-in rbm, and the command on it. */
@@ -79,8 +83,7 @@ export class TrapWorkspace {
     const config = [
       `version: '1'`,
       `filename: '[% project %].txt'`,
-      'var:',
-      `  resume: '${project.resume ?? 'rerun'}'`,
+      ...(project.resume === null ? [] : ['var:', `  resume: '${project.resume ?? 'rerun'}'`]),
       'input_files:',
       '  - filename: container-image_small.tar',
       ...(project.dependsOn ?? []).flatMap((other) => [`  - project: ${other}`, `    name: ${other}`]),
@@ -90,11 +93,17 @@ export class TrapWorkspace {
       '',
     ];
     writeFileSync(join(dir, 'config'), config.join('\n'));
-    writeFileSync(join(dir, 'build'), `#!/bin/bash\nset -e\n${project.build}\n`);
+    const head = project.isWhole ? '' : '#!/bin/bash\nset -e\n';
+    writeFileSync(join(dir, 'build'), `${head}${project.build}\n`);
   }
 
   get rbmProgram(): string {
     return join(this.rbm.dir, 'rbm');
+  }
+
+  /** The command that is tested. */
+  get commandLine(): readonly [string, string] {
+    return command;
   }
 
   get store(): string {
@@ -193,17 +202,23 @@ const command = [process.execPath, join(packageDir, 'dist', 'cli', 'main.js')] a
 /** A program that a test has started. */
 export class Running {
   private text = '';
+  private printed = '';
   readonly ended: Promise<Finished>;
 
   constructor(readonly child: ChildProcess) {
     const collect = (chunk: Buffer) => {
       this.text += chunk.toString();
     };
-    child.stdout?.on('data', collect);
+    child.stdout?.on('data', (chunk: Buffer) => {
+      this.printed += chunk.toString();
+      collect(chunk);
+    });
     child.stderr?.on('data', collect);
     this.ended = new Promise((resolve, reject) => {
       child.on('error', reject);
-      child.on('close', (status, signal) => resolve({ status, signal, output: this.text }));
+      child.on('close', (status, signal) =>
+        resolve({ status, signal, output: this.text, stdout: this.printed }),
+      );
     });
   }
 

@@ -137,11 +137,11 @@ describe('doctor and projects', () => {
     for (const name of ['image', 'libtally', 'tally']) makeProject(workspace, name, 'var:\n  resume: off\n');
     assert.match(
       (await troubles(workspace)).join(),
-      /^resume-values warning: none of the 3 projects.*var: \{ resume: rerun \}/,
+      /^resume-values warning: var\/resume is off for all of the 3 projects.*`resume: statement`/,
     );
     // A project's own value comes before a default.
     appendFileSync(localConfOf(workspace), '---\nvar:\n  resume: rerun\n');
-    assert.match((await troubles(workspace)).join(), /none of the 3/);
+    assert.match((await troubles(workspace)).join(), /off for all of the 3/);
     makeProject(workspace, 'tally', 'version: 1\n');
     assert.deepEqual(await troubles(workspace), []);
   });

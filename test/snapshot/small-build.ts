@@ -71,6 +71,7 @@ const recordOf = (hash: ProjectHash, seconds: number): SnapshotRecord => ({
       endedAt: '2026-01-02T03:04:06.000Z',
       seconds,
       stoppedIn: 'build',
+      place: null,
       escalation: 'SIGINT',
       removedFiles: [],
     },

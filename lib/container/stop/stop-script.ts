@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import { RbmResumeError } from '../../errors.js';
 import { traceTo } from '../../trace.js';
 import { findRunner } from './processes.js';
+import { isShell } from './shells.js';
 import { ScriptStop, type KilledProcess } from './script-stop.js';
 import { ScriptTree, SYSTEM_CLOCK, type Clock, type SendSignal } from './script-tree.js';
 import type { Stage } from './stopping-signal.js';
@@ -21,11 +22,16 @@ export interface StopOptions {
    */
   readonly graceMs: number;
   /** Called once when all of the script stands still, before anything of it is ended. If it fails, the script runs on. */
-  readonly onFrozen?: () => Promise<void>;
+  readonly onFrozen?: (script: FrozenScript) => Promise<void>;
   /** @default the system's */
   readonly clock?: Clock;
   /** @default `process.kill` */
   readonly sendSignal?: SendSignal;
+}
+
+export interface FrozenScript {
+  /** Whether anything but shells is alive in it. */
+  readonly hasPrograms: boolean;
 }
 
 export interface StopReport {
@@ -72,7 +78,10 @@ export async function stopScript(options: StopOptions): Promise<StopReport> {
   const tree = new ScriptTree({ rootDir, runner, clock, sendSignal });
   try {
     await tree.freeze(FREEZE_MS);
-    if (tree.members.living.length > 0) await options.onFrozen?.();
+    const { living } = tree.members;
+    if (living.length > 0) {
+      await options.onFrozen?.({ hasPrograms: living.some(({ process }) => !isShell(process)) });
+    }
   } catch (error) {
     tree.thaw();
     throw error;

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { messageOf, RbmResumeError } from '../../errors.js';
+import { RESUME_MODES } from '../../store/record.js';
 import { isOptions, mergeDocuments, readConfigDocuments, type Options } from '../config-documents.js';
 import { ok, problem, warning, type Finding } from './finding.js';
 import { findOverrides, judgeOverride, scopesOf, type ConfigLevel } from './overrides.js';
@@ -100,8 +101,8 @@ function judgeWanted(projects: readonly Project[], wanted: readonly Project[]): 
   if (wanted.length === 0) {
     return warning(
       check,
-      `none of the ${projects.length} projects has var/resume set to rerun, so nothing will be kept`,
-      'Write `var: { resume: rerun }` into projects/NAME/config of those whose scripts bear being run again.',
+      `var/resume is off for all of the ${projects.length} projects, so nothing will be kept`,
+      'Take `var: { resume: off }` out of projects/NAME/config, or write `resume: statement` there.',
     );
   }
   const names = wanted.map(({ name }) => name);
@@ -117,7 +118,7 @@ function judgeValues({ projects, lower }: ProjectFacts): Finding[] {
         problem(
           'resume-values',
           `${file}: ${option} is ${JSON.stringify(value)}, with which rbm will stop`,
-          'It can be rerun or off.',
+          'It can be statement, rerun or off.',
         ),
       ),
   );
@@ -137,11 +138,16 @@ const resumeValues = (options: Options): ResumeValue[] =>
   });
 
 const isTemplate = (value: unknown): boolean => typeof value === 'string' && value.includes('[%');
-const isKnownValue = (value: unknown): boolean => value === 'rerun' || value === 'off' || isTemplate(value);
+const isKnownValue = (value: unknown): boolean => isMode(value) || isTemplate(value);
+const isMode = (value: unknown): boolean => RESUME_MODES.some((mode) => mode === value);
 
-/** A project's own value comes before every default; only its targets and steps can then still ask for it. */
+/**
+ * A project's own value comes before every default, and of those the lower file's; only targets and steps can then still
+ * ask for it. Where nobody says anything, scripts are resumed at the statement.
+ */
 function isResumeWanted(project: Project, defaults: readonly ResumeValue[]): boolean {
   const own = resumeValues(project.options);
-  const isSet = own.some(({ option }) => option === 'var/resume');
-  return [...own, ...(isSet ? [] : defaults)].some(({ value }) => value === 'rerun' || isTemplate(value));
+  const isPlain = ({ option }: ResumeValue) => option === 'var/resume';
+  const all = [...own, ...(own.some(isPlain) ? [] : defaults)];
+  return !all.some(isPlain) || all.some(({ value }) => value !== 'off');
 }

@@ -77,6 +77,7 @@ sub wrap {
         $environment{RBM_RESUME_SCRIPT} = $script_name;
         if (grep { $script_name eq $_ } RBM::Resume::Description::script_names()) {
             $environment{RBM_RESUME_COMMAND} = option($project, 'exec_cmd');
+            $environment{RBM_RESUME_MODE} = resume_mode($project);
             my $lower = lower_rendered($name, $container, $project, $options,
                                        { exec_cmd => '. /rbm/resume/runner' });
             return as_template(script('remote-exec', $lower, '', %environment));
@@ -87,15 +88,26 @@ sub wrap {
             unless $script_name eq 'mktemp' || $script_name =~ m/^debug-/;
     }
     (my $program = $name) =~ s/_/-/;
-    my $lower = lower_rendered($name, $container, $project, $options);
+    my $lower = lower_rendered($name, $container, $project, $options,
+                               $name eq 'remote_get' ? output_elsewhere() : undef);
     return as_template(script($program, $lower, $description, %environment));
+}
+
+# `rbm-resume prove` has the output of the project that rbm was asked for put
+# elsewhere. Dependencies, which alone have an origin_project, go where they
+# are looked for.
+sub output_elsewhere {
+    my $dir = $ENV{RBM_RESUME_OUTPUT};
+    return undef if !$dir || defined $RBM::config->{opt}{origin_project};
+    return { get_dst => $dir };
 }
 
 sub resume_mode {
     my ($project) = @_;
-    my $mode = option($project, 'var/resume') || 'off';
-    RBM::exit_error("var/resume of the project $project is '$mode': it can be 'rerun' or 'off'")
-        unless $mode eq 'rerun' || $mode eq 'off';
+    my $set = option($project, 'var/resume');
+    my $mode = defined $set ? $set || 'off' : 'statement';
+    RBM::exit_error("var/resume of the project $project is '$mode': it can be 'statement', 'rerun' or 'off'")
+        unless grep { $mode eq $_ } qw(statement rerun off);
     return $mode;
 }
 
@@ -137,7 +149,8 @@ sub as_template {
 sub environment {
     my ($project) = @_;
     my $dir = option($project, 'container/dir');
-    my $store = RBM::rbm_path(option($project, 'var/resume_store') // 'resume');
+    my $store = RBM::rbm_path($ENV{RBM_RESUME_STORE} || option($project, 'var/resume_store')
+                              || 'resume');
     return (
         RBM_RESUME_CONTAINER => $dir,
         RBM_RESUME_STORE     => $store,
