@@ -12,6 +12,8 @@ export const EXIT = {
   interruptedAndKept: 75,
   interruptedNothingKept: 76,
   damaged: 77,
+  outputsDiffer: 78,
+  notProven: 79,
 } as const;
 
 /** One row a code: its exit status. The paragraph for each stands in docs/errors.md; a test holds the three together. */

@@ -61,6 +61,19 @@ export {
   type RunProgress,
   type RunResult,
 } from './container/run.js';
+export {
+  prove,
+  DEFAULT_INTERRUPTIONS,
+  DEFAULT_RUNS,
+  type ProveOptions,
+  type ProveProgress,
+} from './prove/prove.js';
+export type { Interruption, ProvedRun, ProveReport, UninterruptedBuild, Verdict } from './prove/report.js';
+export type { ExplainedDifference } from './prove/explain.js';
+export type { FirstDifference } from './prove/first-difference.js';
+export type { OutputDifference, OutputFile } from './prove/outputs.js';
+export type { Moment, Passage } from './prove/plan.js';
+export type { CurrentStatement, StatementPosition } from './prove/watch.js';
 export { rewriteScript, type RewrittenScript } from './script/rewrite.js';
 export type { ScriptUnits, Unit } from './script/units.js';
 export { RunDirectory, type RunEvent } from './container/run-directory.js';

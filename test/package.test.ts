@@ -30,6 +30,7 @@ describe('the command', () => {
     assert.match(command('--version').stdout, /^\d+\.\d+\.\d+\n$/);
     for (const verb of [
       'run',
+      'prove',
       'interrupt',
       'status',
       'list',

@@ -15,6 +15,7 @@ import { registerList } from './list.js';
 import { registerLs } from './ls.js';
 import { reportError } from './output.js';
 import { registerPack } from './pack.js';
+import { registerProve } from './prove.js';
 import { registerPrune } from './prune.js';
 import { registerRemove } from './remove.js';
 import { registerRestore } from './restore.js';
@@ -39,6 +40,7 @@ const program = new Command('rbm-resume')
   .configureHelp({ showGlobalOptions: true });
 
 registerRun(program);
+registerProve(program);
 registerInterrupt(program);
 registerStatus(program);
 registerList(program);

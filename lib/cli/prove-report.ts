@@ -1,0 +1,118 @@
+import { markdownTable } from 'markdown-table';
+import { EXIT } from '../errors.js';
+import type { ExplainedDifference } from '../prove/explain.js';
+import type { ProvedRun, ProveReport, Verdict } from '../prove/report.js';
+
+export const HEAD = [
+  'RUN',
+  'THROUGH',
+  'INTERRUPTED AFTER',
+  'STATEMENTS REDONE',
+  'COMPILATIONS REDONE',
+  'EXTRA CPU',
+  'OUTPUT',
+] as const;
+
+/** A run as a row of a table. */
+export function rowOf(run: ProvedRun): string[] {
+  const { interruptions, statementsRedone, compileCommandsRedone, extraCpuSeconds } = run;
+  return [
+    String(run.number),
+    run.passage,
+    interruptions
+      .map(({ afterSeconds, statement }) => {
+        const at = statement === null ? '' : ` (statement ${statement.index} of ${statement.of})`;
+        return `${afterSeconds.toFixed(1)} s${at}`;
+      })
+      .join(', ') || '-',
+    orUnknown(statementsRedone),
+    orUnknown(compileCommandsRedone),
+    extraCpuSeconds === null ? 'unknown' : `${extraCpuSeconds.toFixed(1)} s`,
+    run.verdict,
+  ];
+}
+
+const orUnknown = (value: number | null): string => (value === null ? 'unknown' : String(value));
+
+const SENTENCES: Readonly<Record<Verdict, string>> = {
+  equal: 'equal',
+  different: 'DIFFERENT',
+  failed: 'failed',
+  'not-proven': 'not proven',
+  cancelled: 'cancelled',
+};
+
+/** One line on a run, or on all of them. */
+export function describeVerdict(of: ProvedRun | ProveReport): string {
+  const remark = of.remark === null ? '' : `: ${of.remark}`;
+  if (!('runs' in of)) {
+    const first = of.differences[0];
+    return `${SENTENCES[of.verdict]}${remark}${first === undefined ? '' : `: ${first.path}`}`;
+  }
+  const interruptions = of.runs.reduce((sum, run) => sum + run.interruptions.length, 0);
+  const seed = `(seed ${of.seed})`;
+  if (of.verdict === 'equal') {
+    return `${of.project}: ${of.runs.length} builds with ${interruptions} interruptions gave the same bytes ${seed}`;
+  }
+  const where = of.workDir === null ? '' : `; see ${of.workDir}`;
+  const also =
+    of.isReproducible === false
+      ? '; two uninterrupted builds differ, too: it is not for the interruptions'
+      : '';
+  return `${of.project}: ${SENTENCES[of.verdict]}${remark}${also}${where} ${seed}`;
+}
+
+/** Lines on a difference. */
+export function describeDifference({ path, what, first, lines }: ExplainedDifference): string[] {
+  const found = [`${path}: ${WORDS[what]}`];
+  if (first !== null) {
+    found[0] += `, from byte ${first.offset} on`;
+    found.push(`  uninterrupted: ${first.a}`, `  resumed:       ${first.b}`);
+  }
+  if (lines !== null) found.push(`  uninterrupted: ${lines[0]}`, `  resumed:       ${lines[1]}`);
+  return found;
+}
+
+const WORDS: Readonly<Record<ExplainedDifference['what'], string>> = {
+  missing: 'only in the uninterrupted build',
+  extra: 'only in the resumed build',
+  type: 'of another type',
+  content: 'other content',
+  target: 'a link to something else',
+  mode: 'may be run in one of them only',
+  metadata: 'another mode, owner, size or time',
+  packing: 'equal members, packed otherwise',
+};
+
+/** The report for a pull request, or the summary of a job. */
+export function formatMarkdown(report: ProveReport): string {
+  const { uninterrupted, runs, exitStatus } = report;
+  const parts = [
+    `### rbm-resume prove: ${report.project}`,
+    `${exitStatus === EXIT.finished ? '✅' : '❌'} ${describeVerdict(report)}`,
+    `\`${report.command.join(' ')}\``,
+  ];
+  if (runs.length > 0) {
+    const head = HEAD.map((word) => word.charAt(0) + word.slice(1).toLowerCase().replace('cpu', 'CPU'));
+    parts.push(markdownTable([head, ...runs.map(rowOf)]));
+  }
+  for (const { number, remark } of runs) if (remark !== null) parts.push(`Run ${number}: ${remark}.`);
+  for (const { number, differences } of runs) {
+    if (differences.length === 0) continue;
+    const text = differences.flatMap(describeDifference).join('\n');
+    parts.push(`Run ${number} differs:`, fence(text));
+  }
+  const files = uninterrupted?.outputs.flatMap(({ path, sha256 }) =>
+    sha256 === null ? [] : [`${sha256}  ${path}`],
+  );
+  if (files !== undefined && files.length > 0)
+    parts.push('The uninterrupted build gave:', fence(files.join('\n')));
+  return `${parts.join('\n\n')}\n\n`;
+}
+
+/** A block that nothing in the text can end. */
+function fence(text: string): string {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length));
+  const ticks = '`'.repeat(longest + 1);
+  return `${ticks}\n${text}\n${ticks}`;
+}
