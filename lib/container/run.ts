@@ -136,11 +136,15 @@ async function stopRun(options: RunOptions, run: Running, graceMs: number): Prom
   await run.directory.askForInterrupt();
   const { finishStatementMs = DEFAULT_FINISH_STATEMENT_MS } = options;
   const isOver = { value: false };
+  const over = new AbortController();
   const ended = run.ended.then(() => {
     isOver.value = true;
+    over.abort();
   });
   const triedAt = new Map<string, number>();
-  options.killSignal?.addEventListener('abort', () => signalGroup(run.child, 'SIGINT'), { once: true });
+  // Of a run that is over, the process id may be somebody else's.
+  const kill = () => signalGroup(run.child, 'SIGINT');
+  options.killSignal?.addEventListener('abort', kill, { once: true, signal: over.signal });
   const since = Date.now();
   let hasTold = false;
   while (!isOver.value) {
