@@ -27,6 +27,7 @@ export function summaryOf({ start, end }: Pick<Unit, 'start' | 'end'>, text: str
   const [line = ''] = text
     .slice(start, end)
     .replace(/\\\n\s*/g, '')
+    .replace(/([|&])[ \t]*\n\s*/g, '$1 ')
     .split('\n');
   const summary = Buffer.from(line, 'latin1').toString('utf8').replace(/\s+/g, ' ').trim();
   return summary.length > LONGEST ? `${summary.slice(0, LONGEST - 1)}…` : summary;
