@@ -34,7 +34,13 @@ export async function parkTree({ store, hash, image, baseline, snapshot }: Parke
   await copyFile(baseline, live.baseline);
   await link(image, live.base);
   const at = new Date().toISOString();
-  const leg = { stoppedIn: 'build', place: null, escalation: 'SIGINT' as const, removedFiles: [] };
+  const leg = {
+    stoppedIn: 'build',
+    place: null,
+    division: null,
+    escalation: 'SIGINT' as const,
+    removedFiles: [],
+  };
   await park(paths, {
     container,
     live,

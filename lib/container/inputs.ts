@@ -1,4 +1,6 @@
 import { fingerprintFiles, firstDifference, type Fingerprints } from '../rootfs/fingerprint.js';
+import { DIVISION } from '../script/units.js';
+import type { SnapshotRecord } from '../store/record.js';
 
 /**
  * The content of the files that rbm has put together for a build, as the container gets them. Left out: the container
@@ -19,6 +21,14 @@ export function fingerprintInputs(
       path === source ||
       (path.startsWith(`${source}.`) && !path.includes('/')),
   );
+}
+
+/** Why a tree that was interrupted at a statement can't be gone on with there, or `null`. */
+export function reasonAgainstDivision({ legs }: Pick<SnapshotRecord, 'legs'>): string | null {
+  const { place, division } = legs.at(-1) ?? { place: null, division: null };
+  return place === null || division === DIVISION
+    ? null
+    : 'it was interrupted by a version of rbm-resume that divides scripts in another way';
 }
 
 /**

@@ -3,6 +3,7 @@ import type { ProjectHash } from '../digest.js';
 import { readLines, type ScriptEnd } from '../store/live.js';
 import type { LivePaths, StorePaths } from '../store/paths.js';
 import type { Leg, LiveRecord } from '../store/record.js';
+import { DIVISION } from '../script/units.js';
 import { fingerprintInputs } from './inputs.js';
 import { readStopped, type StoppedFile } from './interrupt-files.js';
 import { isWorthKeeping, type Outcome } from './outcome.js';
@@ -122,6 +123,7 @@ function legOf(
     seconds: Math.max(0, (endedAt.getTime() - Date.parse(record.startedAt)) / 1000),
     stoppedIn: [...how.ends].find(([, end]) => end === 'interrupted')?.[0] ?? null,
     place: how.stopped?.place ?? null,
+    division: how.stopped?.place == null ? null : DIVISION,
     escalation: how.stopped?.escalation ?? null,
     removedFiles: how.stopped?.removedFiles ?? [],
   };

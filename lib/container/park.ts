@@ -16,7 +16,7 @@ import { traceTo } from '../trace.js';
 import { directoryInode, discardDirectory, moveTree, type MoveKind } from '../rootfs/move-tree.js';
 import { rebaseline } from '../rootfs/rebaseline.js';
 import { keepBase } from './hold-base.js';
-import { reasonAgainstInputs } from './inputs.js';
+import { reasonAgainstDivision, reasonAgainstInputs } from './inputs.js';
 import { setAside } from './set-aside.js';
 
 const trace = traceTo('park');
@@ -176,5 +176,5 @@ async function reasonAgainst(paths: StorePaths, record: KeptRecord, taker: Taker
     if ((await directoryInode(join(kept.rootfs, folder))) === null)
       return `the folder ${folder} in it is missing`;
   }
-  return reasonAgainstInputs(record, taker);
+  return reasonAgainstDivision(record) ?? reasonAgainstInputs(record, taker);
 }

@@ -13,7 +13,7 @@ import { failedTries, forgetFailedTries, MAX_FAILED_TRIES } from '../store/ledge
 import { withHashLock, withStoreLock } from '../store/lock.js';
 import type { StorePaths } from '../store/paths.js';
 import { workSeconds, type KeptRecord, type LiveRecord, type SnapshotRecord } from '../store/record.js';
-import { reasonAgainstInputs } from './inputs.js';
+import { reasonAgainstDivision, reasonAgainstInputs } from './inputs.js';
 import { isFolderPath, takeBack, type Taker } from './park.js';
 
 /** What a build goes on with: what was known of it when it was interrupted. */
@@ -118,7 +118,10 @@ async function restoreFor(
   const snapshot = await Snapshot.open(paths, entry);
   const { record } = snapshot;
   const tree = await snapshot.tree();
-  const reason = reasonAgainstFolders(record, tree) ?? (await reasonAgainstInputs(record, taker));
+  const reason =
+    reasonAgainstFolders(record, tree) ??
+    reasonAgainstDivision(record) ??
+    (await reasonAgainstInputs(record, taker));
   if (reason !== null) {
     notes.push(
       `the snapshot ${entry.hash}@${entry.generation} is not used, and the build starts clean: ${reason}`,

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open, readFile, rm, writeFile } from 'node:fs/promises';
+import { lstat, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RbmResumeError, systemErrorCode } from '../errors.js';
 import { rewriteScript } from '../script/rewrite.js';
@@ -74,14 +74,39 @@ export async function prepareScript(options: PrepareOptions): Promise<PreparedSc
     }
     notes.push(`${name} goes on at ${describePosition(outline, position.unit)}`);
   } else {
-    await writeFile(join(units, 'script'), source);
+    await assertNoState(units);
+    await writeNew(join(units, 'script'), source);
   }
   const dir = resumeDir(container);
-  await writeFile(join(dir, 'rewritten'), script);
-  await writeFile(join(dir, 'original'), source);
-  await writeFile(join(dir, 'script'), `${place[1]}/${place[2]}\n`);
+  await writeNew(join(dir, 'rewritten'), script);
+  await writeNew(join(dir, 'original'), source);
+  await writeNew(join(dir, 'script'), `${place[1]}/${place[2]}\n`);
   await writeJsonAtomically(live.units, outline);
   return { how: 'divided', notes };
+}
+
+/** Writes a file into a folder of the container, where the build may have left a link by that name. */
+async function writeNew(path: string, content: Buffer | string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+  await writeFile(path, content, { flag: 'wx' });
+}
+
+/**
+ * A script that was interrupted before its first statement has written no state. One whose state can't be read must not be
+ * begun anew in what it has half built.
+ */
+async function assertNoState(units: string): Promise<void> {
+  for (const slot of SLOTS) {
+    const path = join(units, `state.${slot}`);
+    const info = await lstat(path).catch(() => null);
+    if (info === null || (info.isFile() && info.size === 0)) continue;
+    const state = await readSmallFile(path);
+    // The first one of all was being written.
+    if (state !== null && /^#__rr 1 /.test(state.toString('latin1', 0, 8))) continue;
+    throw new RbmResumeError('BAD_RECORD', `the state of the script in ${units} can't be read`, {
+      hint: '`rbm-resume remove HASH` forgets what is kept; the build then starts clean.',
+    });
+  }
 }
 
 const withoutNumbers = (script: Buffer): string => script.toString('latin1').replace(/\d+/g, '0');
@@ -96,17 +121,27 @@ export async function readOutline(live: LivePaths): Promise<Outline | null> {
 export function describePosition(outline: Outline, position: string): string {
   const [statement = '', ...calls] = position.split('>');
   const [number] = statement.split('.');
-  const entry = outline.units[statement];
+  let entry = outline.units[statement];
+  // The end of a loop's turn is an empty unit, which the outline does not have.
+  for (let id = statement; entry === undefined && id.includes('.');) {
+    id = id.slice(0, id.lastIndexOf('.'));
+    entry = outline.units[id];
+  }
+  if (entry === undefined && Number(number) > outline.count)
+    return `the end of its ${outline.count} statements`;
   const where = entry === undefined ? '' : ` (line ${entry.line}): ${entry.text}`;
   const inside = calls.flatMap((unit) => outline.units[unit] ?? []);
   const lines = inside.map(({ line, text }) => `, line ${line}: ${text}`);
   return `statement ${number} of ${outline.count}${where}${lines.join('')}`;
 }
 
+/** Depths and turns; see `perl-shim/libexec/units.bash`. */
+const SLOTS = ['0.0', '0.1', '1.0', '1.1'] as const;
+
 /** The newest state of a script in a container, whole or not; `null` when none was written. */
 export async function readPosition(container: string): Promise<Position | null> {
   const positions: Position[] = [];
-  for (const slot of ['0.0', '0.1', '1.0', '1.1']) {
+  for (const slot of SLOTS) {
     const state = await readSmallFile(join(unitsDir(container), `state.${slot}`));
     if (state === null) continue;
     const text = state.toString('latin1');

@@ -15,6 +15,7 @@ export interface Entry {
 export function findEntry(statement: Statement, text: string): Entry | null {
   const { command: node, background } = statement;
   if (background === true || !hasItsHereDocuments(node)) return null;
+  if (isLoopOfBuiltins(node)) return null;
   switch (node.type) {
     case 'BraceGroup':
       return { node, lists: [{ list: node.body, suffix: '' }] };
@@ -49,6 +50,25 @@ export function findEntry(statement: Statement, text: string): Entry | null {
       return null;
   }
 }
+
+/** A loop that takes less time than to write down where it is. */
+export const isLoopOfBuiltins = (node: SyntaxNode): boolean =>
+  (node.type === 'For' || node.type === 'ArithmeticFor' || (node.type === 'While' && isCheap(node.clause))) &&
+  isCheap(node.body);
+
+/** Whether a list starts no program and prints nothing. */
+const isCheap = (list: CompoundList): boolean =>
+  !contains(
+    list,
+    (node) =>
+      node.type === 'Function' ||
+      node.type === 'CommandExpansion' ||
+      node.type === 'ProcessSubstitution' ||
+      (node.type === 'Command' && !CHEAP.test(node.name?.text ?? '')) ||
+      (node.type === 'Command' && node.redirects.length > 0),
+  );
+
+const CHEAP = /^(?::|\[|break|continue|let|local|shift|test|true|unset)?$/;
 
 const inBranches = (lists: readonly CompoundList[]): Entry['lists'] =>
   lists.map((list, at) => ({ list, suffix: `${at + 1}.` })).filter(({ list }) => list.commands.length > 0);

@@ -16,6 +16,8 @@ export interface ScriptFunctions {
   readonly enterable: ReadonlyMap<string, EnterableFunction>;
   /** Those that begin something that no later shell can take up. */
   readonly beginners: Beginners;
+  /** Those that begin by asking for `$_` or PIPESTATUS of what was before the call. */
+  readonly askers: ReadonlySet<string>;
 }
 
 /**
@@ -31,8 +33,9 @@ export function findFunctions({ text, statements }: ScriptSyntax): ScriptFunctio
     });
   }
   const beginners = findBeginners(definitions);
+  const askers = findAskers(definitions, text);
   const enterable = new Map<string, EnterableFunction>();
-  if (isTextOfFunctionsUsed(text)) return { enterable, beginners };
+  if (isTextOfFunctionsUsed(text)) return { enterable, beginners, askers };
   for (const statement of statements) {
     const { command } = statement;
     if (command.type !== 'Function' || command.body.type !== 'BraceGroup') continue;
@@ -40,6 +43,7 @@ export function findFunctions({ text, statements }: ScriptSyntax): ScriptFunctio
     const isOnlyOne = definitions.filter((other) => other.name.text === name).length === 1;
     if (name === null || !isOnlyOne || beginners.has(name)) continue;
     if (callsItself(command, definitions) || contains(command.body, hasOwnOptions)) continue;
+    if (askers.has(name)) continue;
     enterable.set(name, {
       id: `f${enterable.size + 1}`,
       name,
@@ -47,7 +51,19 @@ export function findFunctions({ text, statements }: ScriptSyntax): ScriptFunctio
       body: command.body.body.commands,
     });
   }
-  return { enterable, beginners };
+  return { enterable, beginners, askers };
+}
+
+/** Whether a statement asks for what the command before it has left: nothing may stand between the two. */
+export const usesLastCommand = ({ pos, end }: Statement, text: string): boolean =>
+  /\$(?:_(?!\w)|\{_\W)|\bPIPESTATUS\b/.test(text.slice(pos, end));
+
+function findAskers(definitions: readonly FunctionDefinition[], text: string): ReadonlySet<string> {
+  const asking = definitions.filter(({ body }) => {
+    const [first] = body.type === 'BraceGroup' ? body.body.commands : [];
+    return first !== undefined && usesLastCommand(first, text);
+  });
+  return new Set(asking.map(({ name }) => name.text));
 }
 
 /** A function begins what its body does, or what those begin that it calls. */
@@ -83,11 +99,14 @@ function callsItself(definition: FunctionDefinition, definitions: readonly Funct
   return reached.has(definition.name.text);
 }
 
-/** `local -`: bash gives the options back when the function returns, and only it knows which they were. */
+/**
+ * `local -`: bash gives the options back when the function returns, and only it knows which they were. `declare -g`: sets a
+ * variable that a local one may hide.
+ */
 const hasOwnOptions = (node: SyntaxNode): boolean =>
   node.type === 'Command' &&
   /^(?:local|declare|typeset)$/.test(node.name?.text ?? '') &&
-  node.suffix.some((word) => word.type === 'Word' && word.text === '-');
+  node.suffix.some((word) => word.type === 'Word' && /^-(?:\w*g\w*)?$/.test(word.text));
 
 const RUNS_WORDS = /^(?:eval|trap|xargs|command|env|find|time|\.|source)$/;
 

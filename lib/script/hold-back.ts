@@ -33,9 +33,10 @@ function begins(node: SyntaxNode, beginners: Beginners): Unrestorable | null {
   const name = node.name?.text ?? '';
   const called = beginners.get(name);
   if (called !== undefined) return called;
-  return name === 'exec' && node.suffix.every(isRedirection) && node.redirects.some(leavesStandardPlace)
-    ? 'redirected shell'
-    : null;
+  const words = node.suffix.flatMap((word) => (word.type === 'Word' ? [word.text] : []));
+  if (name === 'eval' && /\bexec\b.*[<>]/s.test(words.join(' '))) return 'redirected shell';
+  const [only, ...more] = /^(?:command|builtin)$/.test(name) ? words : [name, ...words];
+  return only === 'exec' && more.length === 0 && node.redirects.some(isStandard) ? 'redirected shell' : null;
 }
 
 /** Whether a statement ends what an earlier one has begun. */
@@ -46,12 +47,6 @@ export function endsUnrestorable(statement: Statement, begun: Unrestorable): boo
   if (begun === 'background job') return name === 'wait' && command.suffix.length === 0;
   // `exec >&3 3>&-`: what the shell had is in place again.
   return begun === 'redirected shell' && name === 'exec' && command.redirects.some(isBroughtBack);
-}
-
-/** A redirection of the shell's own input or outputs to something else than another descriptor. */
-function leavesStandardPlace(redirection: Redirection): boolean {
-  if (!isStandard(redirection)) return false;
-  return redirection.type !== 'Redirect' || !isBroughtBack(redirection);
 }
 
 const isBroughtBack = (redirection: Redirection): boolean =>

@@ -1,5 +1,5 @@
 import type { CompoundList, Redirection, While } from 'unbash';
-import { findEntry } from './entries.js';
+import { findEntry, isLoopOfBuiltins } from './entries.js';
 import { isRedirection } from './hold-back.js';
 import { contains, type Statement, type SyntaxNode } from './syntax.js';
 
@@ -12,6 +12,8 @@ export function whyNotEntered(statement: Statement, text: string): string | null
   if (node.type === 'Function' || !holdsStatements(node)) return null;
   if (background === true) return 'it runs in the background';
   if (findEntry(statement, text) !== null) return null;
+  if (isLoopOfBuiltins(node))
+    return 'it starts no program, and is over before its turns could be written down';
   return whyNode(node);
 }
 

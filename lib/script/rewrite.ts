@@ -24,21 +24,24 @@ export async function rewriteScript(
   const parsed = await parseScript(source);
   if (parsed.syntax === null) return { script: null, reason: parsed.reason };
   const { text } = parsed.syntax;
-  const hindrance = findHindrance(text) ?? findListing(parsed.syntax);
+  const hindrance = findHindrance(text) ?? findListing(parsed.syntax) ?? findLateAlias(text);
   if (hindrance !== null) return { script: null, reason: hindrance };
   const units = findUnits(parsed.syntax);
   const [first] = units.units;
   if (first === undefined) return { script: null, reason: 'there is no statement in it' };
   const edits = new Edits(text);
-  const hasErrTrap = /\btrap\b.*\bERR\b/.test(text);
   const runtime = `${options.dir ?? UNITS_DIR}/runtime`;
-  edits.insert(first.start, `. ${quote(runtime)} || exit 97; `);
-  gateAll(units.units, { edits, hasErrTrap });
+  const isOpen = takesInOtherText(text);
+  const gates = { edits, hasErrTrap: isOpen || /\btrap\b/.test(text) };
+  const hasJobs = isOpen || /(?<![&<>|])&(?![&>\d])|\bcoproc\b/.test(text);
+  edits.insert(first.start, `. ${quote(runtime)} || exit 97; ${hasJobs ? '__rr_jobs=1; ' : ''}`);
+  gateAll(units.units, gates);
+  closeScript(units.units, gates);
   for (const [id, inside] of units.functions) {
     const [start] = inside;
     if (start === undefined) continue;
     edits.insert(start.start, `{ __rr_push ${id}; builtin eval "$__rr_do"; __rr_st && :; } 2>/dev/null; `);
-    gateAll(inside, { edits, hasErrTrap, isFunction: true });
+    gateAll(inside, { ...gates, isFunction: true });
   }
   const script = edits.apply();
   const check = await findStatements(script);
@@ -46,8 +49,12 @@ export async function rewriteScript(
   return { script: Buffer.from(script, 'latin1'), units };
 }
 
+/** Whether what runs in the script's shell is more than its own text. */
+const takesInOtherText = (text: string): boolean => /\b(?:eval|source)\b|(?:^|[\s;&|({])\.\s/m.test(text);
+
 interface GateOptions {
   readonly edits: Edits;
+  /** Whether there may be a trap for ERR. */
   readonly hasErrTrap: boolean;
   readonly isFunction?: boolean;
 }
@@ -59,9 +66,30 @@ function gateAll(units: readonly Unit[], options: GateOptions): void {
     if (unit.entry !== null) {
       rewriteEntry(unit, edits);
       gateAll(unit.units, options);
+      if (unit.entry.node.type === 'While') closeTurn(unit, options);
     }
     edits.insertAfter(unit.end, unit.isBackground ? ' fi;' : '; fi');
   }
+}
+
+/** A turn's last statement has ended before the condition is asked again, which may take long. */
+const closeTurn = ({ id, units }: Unit, options: GateOptions): void => close(units, `${id}.`, options);
+
+/** The script's last one before an EXIT trap runs. */
+const closeScript = (units: readonly Unit[], options: GateOptions): void => close(units, '', options);
+
+/** Puts an empty unit behind the last one. */
+function close(units: readonly Unit[], prefix: string, options: GateOptions): void {
+  const last = units.at(-1);
+  if (last === undefined || last.heldBackBy !== null || last.isBackground) return;
+  const closing = {
+    ...last,
+    id: `${prefix}${units.length + 1}`,
+    isDefinition: false,
+    decidesReading: false,
+    calls: null,
+  };
+  options.edits.insertAfter(last.end, `; ${gate(closing, options)}fi`);
 }
 
 /** `$?` is read first, and given back at last: the statement may ask for it. */
@@ -69,7 +97,7 @@ function gate({ id, ...unit }: Unit, { hasErrTrap, isFunction }: GateOptions): s
   const kind =
     unit.heldBackBy !== null
       ? 'n'
-      : unit.isDefinition
+      : unit.isDefinition || unit.decidesReading
         ? 'd'
         : unit.calls !== null
           ? `c:${unit.calls.id}`
@@ -77,6 +105,7 @@ function gate({ id, ...unit }: Unit, { hasErrTrap, isFunction }: GateOptions): s
   const steps = [
     '__rr_status=$?',
     ...(isFunction === true ? ['builtin local >|"$__rr_dir/locals"'] : []),
+    // A function does not see it, unless the script says so.
     ...(hasErrTrap ? ['builtin trap -p ERR >|"$__rr_dir/err-trap"'] : []),
     `__rr_gate ${id} ${kind} "$@"`,
   ];
@@ -89,7 +118,7 @@ const HINDRANCES = [
   /\b(?:extdebug|functrace|allexport|BASH_XTRACEFD)\b/,
   /\bset\s+(?:-\w+\s+)*-\w*[Tav]/,
   /\bset\s+.*-o\s+verbose\b/,
-  /\bunset\b.*\b(?:S?RANDOM|SECONDS|LINENO|EPOCHSECONDS|EPOCHREALTIME|BASHPID|FUNCNAME|GROUPS|DIRSTACK)\b/,
+  /(?<![-\w{$])unset\s[^;&|\n]*\b(?:S?RANDOM|SECONDS|LINENO|EPOCHSECONDS|EPOCHREALTIME|BASHPID|FUNCNAME|GROUPS|DIRSTACK)\b/,
   /\b__rr_/,
   // What we restore a state with.
   /(?:\bfunction\s+|^\s*|[;&|{]\s*)(?:alias|builtin|declare|enable|set|shopt|trap|ulimit|umask)(?:\s*\(\s*\)|\s*\{)/m,
@@ -100,6 +129,16 @@ function findHindrance(text: string): string | null {
   const code = text.replace(/^[ \t]*#.*$/gm, '');
   const what = HINDRANCES.map((pattern) => pattern.exec(code)?.[0]).find((found) => found !== undefined);
   return what === undefined ? null : `nothing can be put between its statements: ${what}`;
+}
+
+/** A resumed script has all its aliases from the first line on, and would read those words as something else. */
+function findLateAlias(text: string): string | null {
+  if (!/\bexpand_aliases\b/.test(text)) return null;
+  for (const { index, 1: name = '' } of text.matchAll(/\balias\s+([\w.:+@-]+)=/g)) {
+    const word = new RegExp(`(?<![\\w.:+@-])${name.replace(/[.+]/g, '\\$&')}(?![\\w.:+@-])`);
+    if (word.test(text.slice(0, index))) return `the alias ${name} is defined after the word was used`;
+  }
+  return null;
 }
 
 /** A command that prints the names of all variables or functions: ours are among them. */

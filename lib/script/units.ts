@@ -1,8 +1,14 @@
 import type { Word } from 'unbash';
 import { findEntry, type Entry } from './entries.js';
-import { findFunctions, type EnterableFunction, type ScriptFunctions } from './functions.js';
+import { findFunctions, usesLastCommand, type EnterableFunction, type ScriptFunctions } from './functions.js';
 import { beginsUnrestorable, endsUnrestorable, type Unrestorable } from './hold-back.js';
 import { contains, lineOf, type ScriptSyntax, type Statement, type SyntaxNode } from './syntax.js';
+
+/**
+ * How scripts are divided, as a number that is raised with every change to which units there are, how they are numbered, or
+ * what of a state is read back. A state that was written under another number names other statements.
+ */
+export const DIVISION = 1;
 
 /** A part of a script that is run as a whole, or gone into: what was interrupted in it begins again there. */
 export interface Unit {
@@ -18,6 +24,8 @@ export interface Unit {
   readonly isBackground: boolean;
   /** A definition of a function, which is made again when the script is started again. */
   readonly isDefinition: boolean;
+  /** It decides how the lines after it are read, and so is run again, too. */
+  readonly decidesReading: boolean;
   /** Why no state is kept before it: it belongs to the unit before. */
   readonly heldBackBy: Unrestorable | 'inside of the shell' | null;
   /** The function that it calls and that is gone into. */
@@ -64,7 +72,7 @@ class Divider {
 
   divide(statements: readonly Statement[], prefix: string): Unit[] {
     const units: Unit[] = [];
-    const held = this.#heldForShell(statements);
+    const held = this.#heldForShell(statements, prefix !== '');
     for (const [first, last] of this.#glue(statements)) {
       const group = statements.slice(first, last + 1);
       const [statement] = group;
@@ -74,7 +82,8 @@ class Divider {
       const heldBackBy = this.#begun ?? (held.has(first) ? 'inside of the shell' : null);
       const single = group.length === 1 && heldBackBy === null ? statement : null;
       const begun = this.#follow(group);
-      const entry = single === null || begun ? null : findEntry(single, this.#syntax.text);
+      const found = single === null || begun ? null : findEntry(single, this.#syntax.text);
+      const entry = found !== null && this.#asksAtOnce(found) ? null : found;
       const calls = single === null ? null : this.#findCall(single);
       units.push({
         id,
@@ -84,6 +93,7 @@ class Divider {
         end,
         isBackground: group.at(-1)?.background === true,
         isDefinition: statement.command.type === 'Function',
+        decidesReading: single !== null && isReadingOption(single),
         heldBackBy,
         calls,
         entry,
@@ -117,18 +127,30 @@ class Divider {
     return groups;
   }
 
-  #usesLastCommand({ pos, end }: Statement): boolean {
-    return /\$(?:_(?!\w)|\{_\W)|\bPIPESTATUS\b/.test(this.#syntax.text.slice(pos, end));
+  /** Whether a list in it begins with what asks for the command before: a gate would stand between. */
+  #asksAtOnce({ node, lists }: Entry): boolean {
+    const clauses =
+      node.type === 'While' ? [node.clause] : node.type === 'If' ? node.elif.map(({ clause }) => clause) : [];
+    return [...lists.map(({ list }) => list), ...clauses].some(
+      ({ commands: [first] }) => first !== undefined && this.#usesLastCommand(first),
+    );
+  }
+
+  #usesLastCommand(statement: Statement): boolean {
+    const { command } = statement;
+    const called = command.type === 'Command' ? (command.name?.text ?? '') : '';
+    return usesLastCommand(statement, this.#syntax.text) || this.#functions.askers.has(called);
   }
 
   /** Indexes of statements between one that leaves something in the shell alone and the last one that asks for it. */
-  #heldForShell(statements: readonly Statement[]): ReadonlySet<number> {
+  #heldForShell(statements: readonly Statement[], isInside: boolean): ReadonlySet<number> {
     const held = new Set<number>();
     for (const { leaves, asks } of LEFT_IN_SHELL) {
-      let left = -1;
+      // What a list in a branch or a function asks for may have been left before it.
+      let left = isInside ? -1 : null;
       for (const [at, statement] of statements.entries()) {
         const text = this.#syntax.text.slice(statement.pos, statement.end);
-        if (left >= 0 && asks.test(text)) for (let n = left + 1; n <= at; n++) held.add(n);
+        if (left !== null && asks.test(text)) for (let n = left + 1; n <= at; n++) held.add(n);
         if (leaves(statement, text)) left = at;
       }
     }
@@ -146,6 +168,14 @@ class Divider {
     return called;
   }
 }
+
+/** `shopt -s extglob`, and nothing else. */
+const isReadingOption = ({ command, background }: Statement): boolean =>
+  command.type === 'Command' &&
+  background !== true &&
+  command.name?.text === 'shopt' &&
+  command.redirects.length === 0 &&
+  command.suffix.every((word) => word.type === 'Word' && /^(?:-[su]|extglob)$/.test(word.text));
 
 /** What no variable of the script holds: the last match, the last job, the place in a word of options. */
 const LEFT_IN_SHELL: readonly {

@@ -19,6 +19,8 @@ const leg = v.object({
   stoppedIn: v.nullable(v.string()),
   /** Where in it: `in statement 14 of 22 (line 52): make -j8`. */
   place: v.optional(v.nullable(v.string()), null),
+  /** Of a script that stood at a statement: how it was divided, see `DIVISION` in lib/script/units.ts. */
+  division: v.optional(v.nullable(v.number()), null),
   /** How far the interrupt had to go. */
   escalation: v.nullable(v.picklist(['SIGINT', 'SIGTERM', 'SIGKILL'])),
   /** Files inside the container that a killed process was writing; they were removed. */

@@ -15,12 +15,14 @@
 #   stop        made from outside: come to rest before the next unit
 #   boundary    made here when the script has come to rest
 #   unsupported made here by an older bash, with its version: then nothing is written down
+#   begun       a shell of this leg's script has begun; another one is a part of it
+#   skipping    not empty while a resumed script is on its way to the interrupted unit
 #   refused     why a state could not be restored; the script then ends with status 97
 
 __rr_dir=${BASH_SOURCE[0]%/*}
 __rr_mode=run __rr_E=0
-__rr_do='' __rr_vars='' __rr_tail='' __rr_functions='' __rr_text='' __rr_found='' __rr_lines=() __rr_head=() __rr_names=() __rr_part=() __rr_own=0
-__rr_status=0 __rr_seq=0 __rr_depth=0 __rr_calling='' __rr_callid='' __rr_call_seq=0 __rr_fds='' __rr_full=''
+__rr_do='' __rr_vars='' __rr_tail='' __rr_functions=() __rr_text='' __rr_found='' __rr_lines=() __rr_head=() __rr_names=() __rr_part=() __rr_own=0
+__rr_jobs=0 __rr_inside='' __rr_status=0 __rr_seq=0 __rr_depth=0 __rr_calling='' __rr_callid='' __rr_call_seq=0 __rr_fds='' __rr_full=''
 __rr_t0='' __rr_t1='' __rr_slot0='' __rr_slot1=''
 declare -A __rr_sections=()
 
@@ -34,7 +36,10 @@ __rr_gate() { # ID KIND ARGUMENTS-OF-THE-SCRIPT…
     ((BASH_SUBSHELL == 0)) || return 0
     # Called from somewhere else than a unit of its own: part of that unit.
     ((${#FUNCNAME[@]} - 2 <= __rr_depth)) || return 0
+    # Nor is a function that a condition or a trap calls, after one that a unit called.
+    ((${#FUNCNAME[@]} == 2)) || [[ $1 == "$__rr_inside".* ]] || return 0
     __rr_depth=$((${#FUNCNAME[@]} - 2))
+    ((__rr_depth > 0)) || __rr_inside=''
     __rr_see_descriptors
     [[ -n $__rr_fds ]] || __rr_fds=$__rr_text
     if [[ $__rr_mode == skip ]]; then
@@ -46,6 +51,11 @@ __rr_gate() { # ID KIND ARGUMENTS-OF-THE-SCRIPT…
     ((__rr_depth == 0)) || __rr_full="$__rr_callid>$1"
     # What the shell has open can not be opened again, nor can what runs in the background go on.
     [[ $2 != n && $__rr_text == "$__rr_fds" ]] || return 0
+    # One that was begun where it could not be read: by a function's arguments, in a sourced file.
+    if ((__rr_jobs)); then
+        builtin jobs -p >| "$__rr_dir/jobs"
+        [[ ! -s $__rr_dir/jobs ]] || return 0
+    fi
     __rr_save "$@"
     if [[ $2 == c:* ]]; then
         __rr_calling=${2#c:} __rr_callid=$1 __rr_call_seq=$__rr_seq
@@ -95,10 +105,10 @@ __rr_next() { # VARIABLE-SUFFIX
 __rr_push() { # ID-OF-THE-FUNCTION
     __rr_status=$? __rr_do=''
     if ((BASH_SUBSHELL == 0 && __rr_depth == 0 && ${#FUNCNAME[@]} == 3)) && [[ $__rr_calling == "$1" ]]; then
-        __rr_depth=1
+        __rr_depth=1 __rr_inside=$1
         if [[ $__rr_mode == skip ]]; then
             __rr_read_slot "$__rr_slot1" || __rr_refuse "the state $__rr_slot1 is gone"
-            __rr_do="builtin local $(__rr_locals)"
+            __rr_do="builtin local $(builtin shopt -u nocasematch; __rr_locals)"
         fi
     fi
     __rr_calling=''
@@ -141,16 +151,16 @@ __rr_save() { # ID KIND ARGUMENTS…
         builtin declare -p
         builtin printf '#__rr-section locals\n'
         ((__rr_depth == 0)) || __rr_copy "$__rr_dir/locals"
-        builtin printf '#__rr-section functions\n'
         __rr_see_functions
-        ((${#__rr_names[@]} == 0)) || builtin declare -f "${__rr_names[@]}"
+        for __rr_i in ${__rr_names[@]+"${__rr_names[@]}"}; do
+            builtin printf '#__rr-section function %s\n' "$__rr_i"
+            builtin declare -f "$__rr_i"
+        done
         builtin printf '#__rr-section exported functions\n'
         ((${#__rr_names[@]} == 0)) || builtin printf '%s\n' "${__rr_lines[@]}"
         builtin printf '#__rr-section aliases\n'
         builtin alias -p
         builtin printf '#__rr-section tail\n'
-        builtin trap -p
-        [[ ! -e $__rr_dir/err-trap ]] || __rr_copy "$__rr_dir/err-trap"
         builtin enable -n
         builtin umask -p
         for __rr_i in c d f l m n s t u v; do
@@ -162,6 +172,9 @@ __rr_save() { # ID KIND ARGUMENTS…
         builtin printf '\n'
         builtin shopt -p
         builtin set +o
+        # At last: nothing that comes back is for a handler.
+        builtin trap -p
+        [[ ! -e $__rr_dir/err-trap ]] || __rr_copy "$__rr_dir/err-trap"
         builtin printf '#__rr-end %s\n' "$__rr_seq"
     } >| "$__rr_dir/state.$__rr_depth.$((__rr_seq % 2))"
 }
@@ -211,7 +224,7 @@ __rr_skip() { # ID KIND
     if ((__rr_depth == 1)); then
         if [[ $__rr_t1 == "$1" ]]; then
             __rr_load "$__rr_slot1" function
-            __rr_mode=run __rr_E=0
+            __rr_arrive
             return 0
         fi
         [[ $__rr_t1 == "$1".* ]]
@@ -222,12 +235,18 @@ __rr_skip() { # ID KIND
         if [[ -n $__rr_t1 ]]; then
             __rr_calling=${2#c:} __rr_callid=$1
         else
-            __rr_mode=run __rr_E=0
+            __rr_arrive
         fi
         return 0
     fi
-    # A function that is defined again has its lines' numbers.
+    # A function that is defined again has its lines' numbers; an option decides how the lines after it are read.
     [[ $__rr_t0 == "$1".* || $2 == d ]]
+}
+
+# The interrupted unit is the next one.
+__rr_arrive() {
+    __rr_mode=run __rr_E=0
+    : >| "$__rr_dir/skipping"
 }
 
 # A state that can not be restored must not be built on.
@@ -242,13 +261,17 @@ __rr_refuse() {
 # A slot's lines -> __rr_lines, the words of the first one -> __rr_head: 1 sequence, 2 unit, 3 sequence of the call, 4 time,
 # 5 status; status 1 when it is not whole.
 __rr_read_slot() { # FILE
-    local __rr_at
-    __rr_lines=() __rr_sections=()
+    local __rr_at __rr_line
+    __rr_lines=() __rr_head=() __rr_sections=()
     [[ -f $1 ]] || return 1
     builtin mapfile -t __rr_lines < "$1"
     ((${#__rr_lines[@]} > 1)) || return 1
     [[ ${__rr_lines[0]} == '#__rr '* ]] || return 1
-    IFS=' ' builtin read -r -a __rr_head <<< "${__rr_lines[0]}"
+    __rr_line="${__rr_lines[0]} "
+    while [[ -n $__rr_line ]]; do
+        __rr_head+=("${__rr_line%% *}")
+        __rr_line=${__rr_line#* }
+    done
     ((${#__rr_head[@]} == 6)) || return 1
     [[ ${__rr_lines[${#__rr_lines[@]} - 1]} == "#__rr-end ${__rr_head[1]}" ]] || return 1
     for __rr_at in "${!__rr_lines[@]}"; do
@@ -294,6 +317,7 @@ __rr_start() {
     __rr_seq=$best_seq __rr_call_seq=${__rr_head[3]} __rr_t0=${__rr_head[2]} __rr_mode=skip __rr_E=1
     __rr_section frames
     builtin eval "$__rr_text"
+    builtin printf '%s\n' "$__rr_t0" >| "$__rr_dir/skipping"
     __rr_prepare_parser
     __rr_slot0=$best
     if [[ $__rr_t0 == *'>'* ]]; then
@@ -311,7 +335,7 @@ __rr_prepare_parser() {
     __rr_section tail
     for __rr_line in ${__rr_part[@]+"${__rr_part[@]}"}; do
         case $__rr_line in
-            'shopt -s extglob' | 'shopt -s expand_aliases' | 'shopt -s compat'* | 'set -o posix' | 'set +o braceexpand')
+            'shopt -s extglob' | 'shopt -s nocasematch' | 'shopt -s expand_aliases' | 'shopt -s compat'* | 'set -o posix' | 'set +o braceexpand')
                 builtin eval "$__rr_line"
                 ;;
         esac
@@ -338,13 +362,20 @@ __rr_locale() {
 # Makes __rr_do of a slot: code that the script evaluates where its own variables are in scope. Inside a function those
 # of its own are local, and all others global.
 __rr_load() { # FILE script|function
+    # The script's own comes back with the rest.
+    builtin shopt -u nocasematch
     __rr_read_slot "$1" || __rr_refuse "the state $1 is gone"
     __rr_status=${__rr_head[5]}
     __rr_section cwd
     builtin dirs -c
     builtin eval "$__rr_text" > /dev/null || __rr_refuse "a folder that the script was in is gone: ${__rr_text%$'\n'}"
-    __rr_section functions
-    __rr_functions=$__rr_text
+    __rr_names=() __rr_functions=()
+    for __rr_found in "${!__rr_sections[@]}"; do
+        [[ $__rr_found == 'function '* ]] || continue
+        __rr_section "$__rr_found"
+        __rr_names+=("${__rr_found#function }")
+        __rr_functions+=("$__rr_text")
+    done
     __rr_section 'exported functions'
     __rr_tail=''
     builtin eval "$(__rr_attributes)"
@@ -358,7 +389,7 @@ __rr_load() { # FILE script|function
 # knows where each begins and ends.
 __rr_variables() { # script|function
     local __rr_line __rr_name __rr_global='' __rr_locals=' ' __rr_then=' ' __rr_dump
-    local -a __rr_now __rr_dumped
+    local -a __rr_now __rr_dumped __rr_text
     builtin declare -p >| "$__rr_dir/variable"
     builtin mapfile -t __rr_now < "$__rr_dir/variable"
     if [[ $1 == function ]]; then
@@ -376,8 +407,8 @@ __rr_variables() { # script|function
         __rr_then+="$__rr_name "
         # Through a file: a substitution would be a process for each variable.
         builtin declare -p "$__rr_name" >| "$__rr_dir/variable" || continue
-        IFS= builtin read -r -d '' __rr_line < "$__rr_dir/variable"
-        __rr_line=${__rr_line%$'\n'}
+        builtin mapfile -d '' __rr_text < "$__rr_dir/variable"
+        __rr_line=${__rr_text[0]%$'\n'}
         # Such as OLDPWD, which the way back into the script's folder has set.
         [[ $__rr_line == *=* ]] || builtin printf 'builtin unset -v %s\n' "$__rr_name"
         if [[ $__rr_locals == *" $__rr_name "* ]]; then
@@ -430,15 +461,22 @@ __rr_attributes() {
     done
 }
 
-# The functions as they were. Those that the skipped part of the script defines are there already.
+# The functions as they were. Those that the skipped part of the script defines are there already, with their lines' numbers.
 __rr_define() {
-    __rr_see_functions
-    if ((${#__rr_names[@]} > 0)); then
-        [[ $(builtin declare -f "${__rr_names[@]}") != "${__rr_functions%$'\n'}" ]] || return 0
-        builtin unset -f "${__rr_names[@]}"
-    fi
     builtin shopt -s extglob
-    builtin eval "$__rr_functions"
+    builtin shopt -u expand_aliases
+    __rr_text=' '
+    for __rr_i in "${!__rr_functions[@]}"; do
+        __rr_text+="${__rr_names[__rr_i]} "
+        [[ $(builtin declare -f "${__rr_names[__rr_i]}") != "${__rr_functions[__rr_i]%$'\n'}" ]] || continue
+        # bash prints some here-documents so that they can't be read again.
+        builtin eval "${__rr_functions[__rr_i]}" ||
+            __rr_refuse "the function ${__rr_names[__rr_i]} can not be read back"
+    done
+    __rr_see_functions
+    for __rr_i in ${__rr_names[@]+"${__rr_names[@]}"}; do
+        [[ $__rr_text == *" $__rr_i "* ]] || builtin unset -f "$__rr_i"
+    done
 }
 
 # How many of these functions there are.
@@ -453,5 +491,8 @@ if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
     __rr_mode=off
     builtin printf '%s\n' "$BASH_VERSION" >| "$__rr_dir/unsupported"
 fi
+# A script that starts itself again, as a child or by `exec`, is part of the unit that does.
+[[ ! -e $__rr_dir/begun ]] || __rr_mode=off
+: >| "$__rr_dir/begun"
 # What is wrong with a state is told through `refused`; bash's own complaints are not the script's.
 [[ $__rr_mode == off ]] || { __rr_start; } 2> /dev/null

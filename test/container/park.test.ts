@@ -58,7 +58,16 @@ async function parkOne(
       ...{ format: 1, targets: [], filename: 'p.txt', workspace: null, expectedScripts: ['build'] },
       idMap: await readIdMap(),
       legs: [
-        { startedAt, endedAt, seconds, stoppedIn: 'build', place: null, escalation: null, removedFiles: [] },
+        {
+          startedAt,
+          endedAt,
+          seconds,
+          stoppedIn: 'build',
+          place: null,
+          division: null,
+          escalation: null,
+          removedFiles: [],
+        },
       ],
       hash,
       ...{ image: null, snapshot: null },
@@ -165,6 +174,11 @@ describe('what is parked', () => {
       'nobody noted its input files',
       /not known of which input files/,
       () => editRecord(/"inputs": \{[^}]*\}/, '"inputs": null'),
+    ],
+    [
+      'it stood at a statement, and scripts are divided in another way by now',
+      /in another way/,
+      () => editRecord(/"place": null/, '"place": "in statement 1 of 2"'),
     ],
   ];
   for (const [title, reason, change] of wrongs) {

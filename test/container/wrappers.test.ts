@@ -122,6 +122,27 @@ describe('remote-exec', () => {
     assert.equal(scripts(), 'build unknown\nbuild interrupted\n');
   });
 
+  it('takes a script for failed that ended before it came to the interrupted statement', () => {
+    const { status, stderr } = wrap(
+      'remote-exec',
+      'mkdir -p "$1/../units"; echo 3 > "$1/../units/skipping"; echo 0 > "$1/status"',
+    );
+    assert.equal(status, 1);
+    assert.match(stderr, /without having come to the statement/);
+    assert.match(scripts(), /^build 1\n$/m);
+  });
+
+  it('removes nothing outside where a script has made a link of our folder', () => {
+    mkdirSync(join(root, 'elsewhere', 'units'), { recursive: true });
+    writeFileSync(join(root, 'elsewhere', 'file'), '');
+    const { status } = wrap(
+      'remote-exec',
+      `echo '{}' > '${live}/stopped'; rm -r '${container}/rbm/resume'; ln -s '${root}/elsewhere' '${container}/rbm/resume'`,
+    );
+    assert.equal(status, 1);
+    assert.ok(existsSync(join(root, 'elsewhere', 'file')));
+  });
+
   it('starts nothing where /rbm in the container leads elsewhere', () => {
     rmSync(join(container, 'rbm'), { recursive: true });
     mkdirSync(join(root, 'elsewhere'));

@@ -72,6 +72,7 @@ const recordOf = (hash: ProjectHash, seconds: number): SnapshotRecord => ({
       seconds,
       stoppedIn: 'build',
       place: null,
+      division: null,
       escalation: 'SIGINT',
       removedFiles: [],
     },

@@ -34,6 +34,7 @@ export const recordOf = (hash: ProjectHash, parkedAt = '2026-01-02T03:04:05.000Z
       seconds: 245,
       stoppedIn: 'build',
       place: null,
+      division: null,
       escalation: 'SIGINT',
       removedFiles: [],
     },

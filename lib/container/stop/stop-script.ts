@@ -30,7 +30,7 @@ export interface StopOptions {
 }
 
 export interface FrozenScript {
-  /** Whether anything but shells is alive in it. */
+  /** Whether anything but shells is alive in it that stands below the script itself. */
   readonly hasPrograms: boolean;
 }
 
@@ -80,7 +80,12 @@ export async function stopScript(options: StopOptions): Promise<StopReport> {
     await tree.freeze(FREEZE_MS);
     const { living } = tree.members;
     if (living.length > 0) {
-      await options.onFrozen?.({ hasPrograms: living.some(({ process }) => !isShell(process)) });
+      // What has outlived the shell that began it, such as a cache server of compilers, is none of a statement's.
+      const hasPrograms = living.some(
+        ({ process, isTop, ancestors }) =>
+          !isShell(process) && (isTop || ancestors.some(({ isTop }) => isTop)),
+      );
+      await options.onFrozen?.({ hasPrograms });
     }
   } catch (error) {
     tree.thaw();
