@@ -345,10 +345,27 @@ __rr_prepare_parser() {
     builtin eval "$(__rr_locale)"
 }
 
+# Takes the arrays that nobody may assign to out of the section that was read, the variables: at such a one, bash before 5.1
+# gives up the whole.
+__rr_leave_out_fixed() {
+    local __rr_at
+    for __rr_at in "${!__rr_part[@]}"; do
+        case ${__rr_part[__rr_at]} in
+            'declare -'*' BASH_ARGC='* | 'declare -'*' BASH_ARGV='* | 'declare -'*' BASH_LINENO='* | \
+                'declare -'*' BASH_SOURCE='* | 'declare -'*' BASH_VERSINFO='* | 'declare -'*' FUNCNAME='* | 'declare -'*' GROUPS='*)
+                builtin unset -v '__rr_part[__rr_at]'
+                ;;
+        esac
+    done
+    builtin printf -v __rr_text '%s\n' "${__rr_part[@]}"
+}
+
 # In a subshell: of the variables in the slot that was read, those that decide the locale.
 __rr_locale() {
     local __rr_name
     builtin set +eu
+    __rr_leave_out_fixed
+    # Here: what a function declares is local to it.
     builtin eval "$__rr_text"
     for __rr_name in LC_ALL LC_CTYPE LANG; do
         if builtin declare -p "$__rr_name" > /dev/null; then
@@ -388,7 +405,7 @@ __rr_load() { # FILE script|function
 # In a subshell: of the variables in the slot that was read one statement each. Only a shell that has taken the whole in
 # knows where each begins and ends.
 __rr_variables() { # script|function
-    local __rr_line __rr_name __rr_global='' __rr_locals=' ' __rr_then=' ' __rr_dump
+    local __rr_line __rr_name __rr_global='' __rr_locals=' ' __rr_then=' '
     local -a __rr_now __rr_dumped __rr_text
     builtin declare -p >| "$__rr_dir/variable"
     builtin mapfile -t __rr_now < "$__rr_dir/variable"
@@ -397,9 +414,11 @@ __rr_variables() { # script|function
         __rr_global='-g '
     fi
     __rr_section variables
-    __rr_dump=$__rr_text __rr_dumped=("${__rr_part[@]}")
+    __rr_dumped=("${__rr_part[@]}")
     builtin set +eu
-    builtin eval "$__rr_dump"
+    __rr_leave_out_fixed
+    # Here: what a function declares is local to it.
+    builtin eval "$__rr_text"
     for __rr_line in "${__rr_dumped[@]}"; do
         __rr_name=${__rr_line#declare -* }
         __rr_name=${__rr_name%%=*}
