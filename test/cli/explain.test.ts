@@ -13,7 +13,7 @@ const COMMAND = [
   'explain',
 ];
 
-describe('rbm-resume explain', { timeout: 120_000 }, () => {
+describe('rbm-resume explain', { timeout: 600_000 }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'rbm-resume-explain-'));
   after(() => rmSync(dir, { recursive: true }));
   const explain = (args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) =>

@@ -13,7 +13,7 @@ import { withoutProgress } from './without-progress.js';
 
 const COMMAND = ['--import', import.meta.resolve('tsx'), join(packageDir, 'lib', 'cli', 'main.ts')];
 
-describe('pack', { timeout: 240_000 }, () => {
+describe('pack', { timeout: 1_200_000 }, () => {
   let small: Small;
   const run = (...args: string[]) =>
     spawnSync(process.execPath, [...COMMAND, '--store', small.store, ...args], {

@@ -10,7 +10,7 @@ import { withoutProgress } from './without-progress.js';
 
 const COMMAND = ['--import', import.meta.resolve('tsx'), join(packageDir, 'lib', 'cli', 'main.ts')];
 
-describe('the verbs for snapshots', { timeout: 300_000 }, () => {
+describe('the verbs for snapshots', { timeout: 1_200_000 }, () => {
   let small: Small;
   const run = (...args: string[]) => {
     const { status, stdout, stderr } = spawnSync(

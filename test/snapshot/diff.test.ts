@@ -11,7 +11,7 @@ async function diff(a: Snapshot, b: Snapshot): Promise<string[]> {
   return found;
 }
 
-describe('diffSnapshots', { timeout: 120_000 }, () => {
+describe('diffSnapshots', { timeout: 600_000 }, () => {
   it('tells what was added, removed and changed, and in what, in byte order', async () => {
     const small = await makeSmall();
     await small.change('echo one > a; echo x > f; touch -d @5 a f; ln -s a l; echo h > h1; touch -d @7 .');

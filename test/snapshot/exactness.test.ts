@@ -92,7 +92,7 @@ describe('a restored tree', () => {
     });
   }
 
-  test('has a sparse file of more than 8 GiB, with its holes', { timeout: 300_000 }, async () => {
+  test('has a sparse file of more than 8 GiB, with its holes', { timeout: 1_200_000 }, async () => {
     const size = 2 ** 33 + 12_345;
     await withContainer([
       ['sparse', 'huge', size, 0, 10, 2 ** 32 + 1, 100, size - 7, 7],

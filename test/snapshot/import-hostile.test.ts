@@ -225,7 +225,7 @@ describe('an import', () => {
       ],
     ];
     for (const [what, code, spoil] of cases) {
-      it(`refuses ${what}`, { timeout: 20_000 }, async () => {
+      it(`refuses ${what}`, { timeout: 120_000 }, async () => {
         spoil();
         await given.refuse(code);
       });

@@ -3,7 +3,7 @@ import { it } from 'node:test';
 import { inspectSnapshot } from '../../lib/snapshot/inspect.js';
 import { HASH, makeSmall } from './small-snapshots.js';
 
-it('inspectSnapshot tells what a snapshot is made of and where it grew', { timeout: 120_000 }, async () => {
+it('inspectSnapshot tells what a snapshot is made of and where it grew', { timeout: 600_000 }, async () => {
   const small = await makeSmall();
   await small.change(
     'rm etc/other; mkdir -p var/tmp/build/obj; head -c 90000 /dev/zero | tr "\\0" x > var/tmp/build/obj/a;' +

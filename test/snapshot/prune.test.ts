@@ -29,7 +29,7 @@ async function makeThree(): Promise<Small> {
 const namesIn = async (store: string) =>
   (await openStore(store).list()).map(({ hash, generation }) => `${hash.slice(0, 2)}@${generation}`);
 
-describe('pruneSnapshots', { timeout: 240_000 }, () => {
+describe('pruneSnapshots', { timeout: 1_200_000 }, () => {
   it('removes no snapshot without a limit, but what nothing refers to', async () => {
     const { store } = await makeThree();
     const garbage = join(store, 'blobs', 'sha256', '0'.repeat(64));
@@ -100,7 +100,7 @@ function sumOfBlobs(store: string): number {
   return readdirSync(dir).reduce((sum, name) => sum + statSync(join(dir, name)).size, 0);
 }
 
-it('pruneLeftovers removes what is in quarantine', { timeout: 60_000 }, async () => {
+it('pruneLeftovers removes what is in quarantine', { timeout: 600_000 }, async () => {
   const { store } = await makeSmall();
   const { quarantineRoot } = storePaths(store);
   mkdirSync(quarantineRoot, { recursive: true });

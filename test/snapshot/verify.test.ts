@@ -17,7 +17,7 @@ import type { Snapshot } from '../../lib/snapshot/snapshot.js';
 import { rbmResume } from '../setup/init-workspace.js';
 import { flipByte, makeSmall, root, type Small } from './small-snapshots.js';
 
-describe('verifyStore', { timeout: 240_000 }, () => {
+describe('verifyStore', { timeout: 1_200_000 }, () => {
   let small: Small;
   let snapshot: Snapshot;
   let copies = 0;
