@@ -88,7 +88,7 @@ describe('the command', () => {
 
   it('stops it all the same at the second signal', () => {
     const script =
-      'node dist/cli/main.js run -- sleep 1000 & sleep 1; kill -INT $!; sleep 1; kill -INT $!; wait $!';
+      'node dist/cli/main.js run -- sleep 1000 & sleep 5; kill -INT $!; sleep 5; kill -INT $!; wait $!';
     const { status } = spawnSync('bash', ['-mc', script], { cwd: packageDir });
     assert.equal(status, 76);
   });
