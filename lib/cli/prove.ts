@@ -7,6 +7,7 @@ import type { ProveReport } from '../prove/report.js';
 import { parseDuration } from './duration.js';
 import { findWorkspace } from './find-store.js';
 import { formatDuration, printJson, printLine, printNote, printTable } from './output.js';
+import { underSignals } from './under-signals.js';
 import { describeDifference, describeVerdict, formatMarkdown, HEAD, rowOf } from './prove-report.js';
 
 interface ProveFlags {
@@ -77,21 +78,6 @@ function parseSeed(text: string): number {
   throw new RbmResumeError('USAGE', `not a seed: "${text}"`, {
     hint: 'A number that an earlier report names.',
   });
-}
-
-/** A first SIGINT or SIGTERM ends what is being built; a second one also what rbm does on the host. */
-async function underSignals<T>(
-  work: (signals: { readonly signal: AbortSignal; readonly killSignal: AbortSignal }) => Promise<T>,
-): Promise<T> {
-  const [cancel, kill] = [new AbortController(), new AbortController()];
-  const onSignal = () => (cancel.signal.aborted ? kill.abort() : cancel.abort());
-  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  names.forEach((name) => process.on(name, onSignal));
-  try {
-    return await work({ signal: cancel.signal, killSignal: kill.signal });
-  } finally {
-    names.forEach((name) => process.off(name, onSignal));
-  }
 }
 
 function tell(progress: ProveProgress): void {

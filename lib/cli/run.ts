@@ -6,6 +6,7 @@ import { parseDuration, parseMoment } from './duration.js';
 import { formatDuration, printJson, printNote, reportError } from './output.js';
 import { packOptions } from './pack.js';
 import { describePack, packWithProgress, type PackReport } from './pack-all.js';
+import { underSignals } from './under-signals.js';
 
 interface RunFlags {
   readonly deadline?: string;
@@ -77,26 +78,19 @@ async function packKeptOf(
   return { packed, failures };
 }
 
-async function runUnderSignals(argv: [string, ...string[]], flags: RunFlags): Promise<RunResult> {
+function runUnderSignals(argv: [string, ...string[]], flags: RunFlags): Promise<RunResult> {
   const deadline = deadlineOf(flags, new Date());
-  const [cancel, kill] = [new AbortController(), new AbortController()];
-  const onSignal = () => (cancel.signal.aborted ? kill.abort() : cancel.abort());
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  signals.forEach((signal) => process.on(signal, onSignal));
-  try {
-    return await runBuild({
+  return underSignals((signals) =>
+    runBuild({
       argv,
       ...(deadline === null ? {} : { deadline }),
       graceMs: parseDuration(flags.grace),
       finishStatementMs: parseDuration(flags.finishStatement),
       outputTo: flags.json ? 'stderr' : 'stdout',
-      signal: cancel.signal,
-      killSignal: kill.signal,
+      ...signals,
       onProgress: tell,
-    });
-  } finally {
-    signals.forEach((signal) => process.off(signal, onSignal));
-  }
+    }),
+  );
 }
 
 function deadlineOf(flags: RunFlags, now: Date): Date | null {

@@ -135,19 +135,15 @@ async function waitForEndOrInterrupt(options: RunOptions, run: Running): Promise
 async function stopRun(options: RunOptions, run: Running, graceMs: number): Promise<void> {
   await run.directory.askForInterrupt();
   const { finishStatementMs = DEFAULT_FINISH_STATEMENT_MS } = options;
-  const isOver = { value: false };
   const over = new AbortController();
-  const ended = run.ended.then(() => {
-    isOver.value = true;
-    over.abort();
-  });
+  const ended = run.ended.then(() => over.abort());
   const triedAt = new Map<string, number>();
   // Of a run that is over, the process id may be somebody else's.
   const kill = () => signalGroup(run.child, 'SIGINT');
   options.killSignal?.addEventListener('abort', kill, { once: true, signal: over.signal });
   const since = Date.now();
   let hasTold = false;
-  while (!isOver.value) {
+  while (!over.signal.aborted) {
     const containers = await run.directory.containerStores();
     for (const { id, store } of containers) {
       const entry = await readLive(storePaths(store), id);

@@ -11,7 +11,7 @@ import type { LivePaths } from '../store/paths.js';
 export const resumeDir = (container: string): string => join(container, 'rbm', 'resume');
 
 /** Where a script writes down the state that it can be resumed from (`perl-shim/libexec/units.bash`). */
-export const unitsDir = (container: string): string => join(resumeDir(container), 'units');
+const unitsDir = (container: string): string => join(resumeDir(container), 'units');
 
 /** Where a script stood when it last wrote its state down. */
 export interface Position {

@@ -1,4 +1,4 @@
-import type { CommandNode, PipelineNode, Redirection, Statement, Word } from 'unbash';
+import type { Redirection, Statement, Word } from 'unbash';
 import { contains, type SyntaxNode } from './syntax.js';
 
 /**
@@ -62,16 +62,12 @@ export const isRedirection = (node: SyntaxNode): node is Redirection =>
   node.type === 'Redirect' || node.type === 'HereDoc' || node.type === 'HereString';
 
 /** Whether what is in a node runs in the script's own shell when the node itself does. */
-export const staysInShell = (node: SyntaxNode): boolean =>
+const staysInShell = (node: SyntaxNode): boolean =>
   node.type !== 'Subshell' &&
   node.type !== 'Pipeline' &&
   node.type !== 'CommandExpansion' &&
   node.type !== 'ProcessSubstitution' &&
   node.type !== 'Function';
-
-/** A statement's simple command, if it is nothing else. */
-export const simpleCommand = (node: PipelineNode | Statement['command']): CommandNode | null =>
-  node.type === 'Command' ? node : null;
 
 /** The word's text when quotes and expansions play no part in it. */
 export const literal = (word: Word | undefined): string | null =>

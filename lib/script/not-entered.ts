@@ -81,7 +81,7 @@ function whatIsRedirected(redirects: readonly Redirection[]): string {
 }
 
 /** Whether there are statements in a node that belong to the script itself, not to a substitution. */
-export const holdsStatements = (node: SyntaxNode): boolean =>
+const holdsStatements = (node: SyntaxNode): boolean =>
   contains(
     node,
     (inner) => inner.type === 'Statement',

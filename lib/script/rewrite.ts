@@ -4,7 +4,7 @@ import { contains, findStatements, parseScript, type ScriptSyntax, type SyntaxNo
 import { findUnits, type ScriptUnits, type Unit } from './units.js';
 
 /** Where a build's container has the state of its script. */
-export const UNITS_DIR = '/rbm/resume/units';
+const UNITS_DIR = '/rbm/resume/units';
 
 export type RewrittenScript =
   | { readonly script: Buffer; readonly units: ScriptUnits }
