@@ -55,27 +55,35 @@ export function describeVerdict(of: ProvedRun | ProveReport): string {
     return `${of.project}: ${of.runs.length} builds with ${interruptions} interruptions gave the same bytes ${seed}`;
   }
   const where = of.workDir === null ? '' : `; see ${of.workDir}`;
-  const also =
-    of.isReproducible === false
-      ? '; two uninterrupted builds differ, too: it is not for the interruptions'
-      : '';
+  const also = of.isReproducible === null ? '' : `; ${ALONE[of.isReproducible ? 'equal' : 'different']}`;
   return `${of.project}: ${SENTENCES[of.verdict]}${remark}${also}${where} ${seed}`;
 }
 
-/** Lines on a difference. */
-export function describeDifference({ path, what, first, lines }: ExplainedDifference): string[] {
+/** What a second uninterrupted build says. */
+const ALONE = {
+  equal:
+    'two uninterrupted builds were equal; whether they always are, `prove --interruptions 0 --runs 20` tells',
+  different: 'two uninterrupted builds differ, too: it is not for the interruptions',
+} as const;
+
+/** Lines on a difference of a run's output. */
+export function describeDifference(
+  { path, what, first, lines }: ExplainedDifference,
+  { plannedInterruptions }: Pick<ProvedRun, 'plannedInterruptions'>,
+): string[] {
+  const other = plannedInterruptions === 0 ? 'built again:  ' : 'resumed:      ';
   const found = [`${path}: ${WORDS[what]}`];
   if (first !== null) {
     found[0] += `, from byte ${first.offset} on`;
-    found.push(`  uninterrupted: ${first.a}`, `  resumed:       ${first.b}`);
+    found.push(`  uninterrupted: ${first.a}`, `  ${other} ${first.b}`);
   }
-  if (lines !== null) found.push(`  uninterrupted: ${lines[0]}`, `  resumed:       ${lines[1]}`);
+  if (lines !== null) found.push(`  uninterrupted: ${lines[0]}`, `  ${other} ${lines[1]}`);
   return found;
 }
 
 const WORDS: Readonly<Record<ExplainedDifference['what'], string>> = {
   missing: 'only in the uninterrupted build',
-  extra: 'only in the resumed build',
+  extra: 'only in the other build',
   type: 'of another type',
   content: 'other content',
   target: 'a link to something else',
@@ -97,10 +105,10 @@ export function formatMarkdown(report: ProveReport): string {
     parts.push(markdownTable([head, ...runs.map(rowOf)]));
   }
   for (const { number, remark } of runs) if (remark !== null) parts.push(`Run ${number}: ${remark}.`);
-  for (const { number, differences } of runs) {
-    if (differences.length === 0) continue;
-    const text = differences.flatMap(describeDifference).join('\n');
-    parts.push(`Run ${number} differs:`, fence(text));
+  for (const run of runs) {
+    if (run.differences.length === 0) continue;
+    const text = run.differences.flatMap((one) => describeDifference(one, run)).join('\n');
+    parts.push(`Run ${run.number} differs:`, fence(text));
   }
   const files = uninterrupted?.outputs.flatMap(({ path, sha256 }) =>
     sha256 === null ? [] : [`${sha256}  ${path}`],

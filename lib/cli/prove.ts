@@ -27,7 +27,11 @@ export function registerProve(program: Command): void {
     .usage('[options] PROJECT -- ./rbm/rbm build PROJECT ...')
     .argument('<project>', 'the project; what it is built of is built once, before')
     .argument('<command...>', 'the rbm command')
-    .option('--interruptions <n>', 'interrupt each run so often', String(DEFAULT_INTERRUPTIONS))
+    .option(
+      '--interruptions <n>',
+      'interrupt each run so often; 0: is it reproducible at all?',
+      String(DEFAULT_INTERRUPTIONS),
+    )
     .option(
       '--runs <n>',
       'so many builds, by turns through parking and through snapshots',
@@ -90,7 +94,8 @@ function tell(progress: ProveProgress): void {
       return printNote(`its script took ${formatDuration(progress.build.scriptSeconds * 1000)}`);
     case 'leg': {
       const { run, number, passage, moment } = progress;
-      return printNote(`run ${run} (${passage}), leg ${number}: ${describeMoment(moment)}`);
+      const through = passage === 'none' ? '' : ` (${passage})`;
+      return printNote(`run ${run}${through}, leg ${number}: ${describeMoment(moment)}`);
     }
     case 'run':
       return printNote(`run ${progress.run.number}: ${describeVerdict(progress.run)}`);
@@ -111,6 +116,6 @@ function printReport(report: ProveReport): void {
   if (report.runs.length > 0) printTable(HEAD, report.runs.map(rowOf));
   for (const run of report.runs)
     for (const one of run.differences)
-      describeDifference(one).forEach((line) => printLine(`run ${run.number}: ${line}`));
+      describeDifference(one, run).forEach((line) => printLine(`run ${run.number}: ${line}`));
   printLine(describeVerdict(report));
 }

@@ -8,8 +8,11 @@ import { mersenne } from 'pure-rand/generator/mersenne';
 export type Moment =
   { readonly afterMs: number } | { readonly atStatement: number; readonly afterMs: number };
 
-/** Through what the legs of a run go on: what was parked, or a snapshot that was exported and imported elsewhere. */
-export type Passage = 'parking' | 'snapshots';
+/**
+ * Through what the legs of a run go on: what was parked, or a snapshot that was exported and imported elsewhere; `none`
+ * where nothing interrupts it.
+ */
+export type Passage = 'none' | 'parking' | 'snapshots';
 
 /** An interruption before anything is known of the build. */
 export interface PlannedInterruption {
@@ -45,7 +48,8 @@ const LONGEST_OFFSET_MS = 1_000;
 
 /**
  * Where a number of runs are interrupted. The same seed gives the same plan, and more runs begin with those of fewer. Runs
- * go alternately through parking and through snapshots.
+ * go alternately through parking and through snapshots. Runs without interruptions show whether the project is reproducible
+ * by itself.
  */
 export function planRuns(options: {
   readonly seed: number;
@@ -57,7 +61,7 @@ export function planRuns(options: {
   const draw = (): number => uniformFloat64(random);
   return Array.from({ length: options.runs }, (_, index) => ({
     number: index + 1,
-    passage: index % 2 === 0 ? 'parking' : 'snapshots',
+    passage: options.interruptions === 0 ? 'none' : index % 2 === 0 ? 'parking' : 'snapshots',
     interruptions: Array.from({ length: options.interruptions }, () => ({
       position: draw() * LATEST,
       by: draw() < 0.5 ? ('time' as const) : ('statements' as const),

@@ -24,7 +24,7 @@ export interface ProveOptions {
   readonly argv: readonly string[];
   /** The folder of `rbm.conf`. */
   readonly workspace: string;
-  /** How often each run is interrupted. @default 3 */
+  /** How often each run is interrupted; 0 shows whether the project gives the same bytes without resuming. @default 3 */
   readonly interruptions?: number;
   /** How many builds are interrupted. @default 5 */
   readonly runs?: number;
@@ -68,8 +68,11 @@ export const DEFAULT_INTERRUPTIONS = 3;
 export async function prove(options: ProveOptions): Promise<ProveReport> {
   const command = parseRbmCommand(options.argv, options.project);
   const counts = {
-    runs: countOf(options.runs ?? DEFAULT_RUNS, 'runs'),
-    interruptions: countOf(options.interruptions ?? DEFAULT_INTERRUPTIONS, 'interruptions'),
+    runs: countOf(options.runs ?? DEFAULT_RUNS, { what: 'runs', from: 1 }),
+    interruptions: countOf(options.interruptions ?? DEFAULT_INTERRUPTIONS, {
+      what: 'interruptions',
+      from: 0,
+    }),
   };
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31);
   const plan = planRuns({ seed, ...counts });
@@ -134,9 +137,9 @@ export async function prove(options: ProveOptions): Promise<ProveReport> {
   };
 }
 
-function countOf(value: number, what: string): number {
-  if (Number.isSafeInteger(value) && value > 0 && value <= 1000) return value;
-  throw new RbmResumeError('USAGE', `not a number of ${what}: ${value}`, { hint: 'From 1 to 1000.' });
+function countOf(value: number, { what, from }: { readonly what: string; readonly from: number }): number {
+  if (Number.isSafeInteger(value) && value >= from && value <= 1000) return value;
+  throw new RbmResumeError('USAGE', `not a number of ${what}: ${value}`, { hint: `From ${from} to 1000.` });
 }
 
 /** Builds without an interruption; nothing stays of its store. */

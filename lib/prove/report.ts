@@ -67,7 +67,8 @@ export interface ProveReport {
   readonly runs: readonly ProvedRun[];
   /**
    * Where a run differs: whether a second uninterrupted build gives the bytes of the first one. When not, it is not for
-   * the interruptions that outputs differ. `null` when it was not tried, or failed.
+   * the interruptions that outputs differ. That they are equal does not say that the next two would be. `null` when it was
+   * not tried, or failed.
    */
   readonly isReproducible: boolean | null;
   /** Outputs and logs; `null` when all is equal, and they are gone. */

@@ -147,6 +147,16 @@ for (const rbm of rbmsUnderTest()) {
         report.runs[0]?.differences.map(({ path, what }) => [path, what]),
         [['wrong.txt', 'content']],
       );
+      const alone = await prove(w, 'wrong', ['--runs', '1', '--interruptions', '0']);
+      assert.equal(alone.status, 78, alone.output);
+      assert.deepEqual(
+        alone.report.runs.map(({ passage, interruptions, verdict }) => [
+          passage,
+          interruptions.length,
+          verdict,
+        ]),
+        [['none', 0, 'different']],
+      );
     });
 
     it('is not content with equal bytes of a leg that started clean, or of a build that nothing has interrupted', async () => {

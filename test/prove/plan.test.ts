@@ -42,6 +42,15 @@ describe('planRuns', () => {
   });
 });
 
+describe('a plan without interruptions', () => {
+  it('has runs of one leg that goes through nothing', () => {
+    const [run, ...others] = planRuns({ seed: 3, runs: 2, interruptions: 0 });
+    assert.equal(others.length, 1);
+    assert.deepEqual(run, { number: 1, passage: 'none', interruptions: [] });
+    assert.deepEqual(momentsOf(run as PlannedRun, { ms: 1000, statements: 4 }), []);
+  });
+});
+
 describe('momentsOf', () => {
   const run: PlannedRun = {
     number: 1,

@@ -90,6 +90,13 @@ describe('formatMarkdown', () => {
     assert.match(text, /\n\n$/);
   });
 
+  it('says how to find out that a project differs only now and then', () => {
+    assert.match(
+      formatMarkdown({ ...report, isReproducible: true }),
+      /`prove --interruptions 0 --runs 20` tells/,
+    );
+  });
+
   it('lets no text of an output end its block', () => {
     assert.match(formatMarkdown(report), /\n````\nx\.tar!y[^]*```evil[^]*\n````\n/);
   });

@@ -1,0 +1,36 @@
+import type { Command } from 'commander';
+
+/**
+ * The verbs, in the order of the help. Each comes with its module only when it is asked for: all of them together cost as
+ * much time as three starts of Node.js.
+ */
+const VERBS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  run: async () => (await import('./run.js')).registerRun,
+  prove: async () => (await import('./prove.js')).registerProve,
+  interrupt: async () => (await import('./interrupt.js')).registerInterrupt,
+  status: async () => (await import('./status.js')).registerStatus,
+  list: async () => (await import('./list.js')).registerList,
+  pack: async () => (await import('./pack.js')).registerPack,
+  inspect: async () => (await import('./inspect.js')).registerInspect,
+  ls: async () => (await import('./ls.js')).registerLs,
+  cat: async () => (await import('./cat.js')).registerCat,
+  diff: async () => (await import('./diff.js')).registerDiff,
+  restore: async () => (await import('./restore.js')).registerRestore,
+  shell: async () => (await import('./shell.js')).registerShell,
+  verify: async () => (await import('./verify.js')).registerVerify,
+  remove: async () => (await import('./remove.js')).registerRemove,
+  prune: async () => (await import('./prune.js')).registerPrune,
+  export: async () => (await import('./export.js')).registerExport,
+  import: async () => (await import('./import.js')).registerImport,
+  init: async () => (await import('./init.js')).registerInit,
+  doctor: async () => (await import('./doctor.js')).registerDoctor,
+  explain: async () => (await import('./explain.js')).registerExplain,
+};
+
+/** Registers the verb that the arguments begin with, after a `--store`; all verbs where they begin otherwise. */
+export async function registerVerbs(program: Command, args: readonly string[]): Promise<void> {
+  const rest = args[0] === '--store' ? args.slice(2) : args.filter((arg) => !arg.startsWith('--store='));
+  const [verb = ''] = rest;
+  const wanted = Object.hasOwn(VERBS, verb) ? [VERBS[verb]] : Object.values(VERBS);
+  for (const load of wanted) (await load?.())?.(program);
+}
