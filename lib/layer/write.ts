@@ -1,6 +1,6 @@
-import { createHash, type Hash } from 'node:crypto';
-import { open, type FileHandle } from 'node:fs/promises';
-import type { Readable, Writable } from 'node:stream';
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import type { Writable } from 'node:stream';
 import { parseDigest, type Digest } from '../digest.js';
 import { exec } from '../exec.js';
 import { execInIdMap } from '../id-map.js';
@@ -18,10 +18,8 @@ export interface LayerProgress {
   readonly entries: number;
 }
 
-/** A layer as it was written: digest and size of the file, diffId and size of what is compressed in it. */
+/** What is compressed in a layer as it was written. */
 export interface WrittenLayer {
-  readonly digest: Digest;
-  readonly size: number;
   readonly diffId: Digest;
   readonly diffSize: number;
   /** Read back from the archive itself, as it went by. */
@@ -79,8 +77,6 @@ export async function writeLayer(
   };
   const handle = await open(options.file, 'wx', 0o644);
   try {
-    const hash = createHash('sha256');
-    let size = 0;
     await exec(compressor(options.compression), {
       feed: async (stdin) => {
         for (const block of encodeWhiteouts(changes.removed)) await pass(block, stdin);
@@ -91,18 +87,14 @@ export async function writeLayer(
           },
         });
       },
-      consume: async (stdout) => {
-        size = await writeHashed(stdout, handle, hash);
-      },
+      stdoutTo: handle.fd,
     });
     reader.end();
-    return { digest: digestOf(hash), size, diffId: digestOf(diffHash), diffSize, members };
+    return { diffId: parseDigest(`sha256:${diffHash.digest('hex')}`), diffSize, members };
   } finally {
     await handle.close();
   }
 }
-
-const digestOf = (hash: Hash): Digest => parseDigest(`sha256:${hash.digest('hex')}`);
 
 const NAMES_AT_ONCE = 4096;
 
@@ -111,16 +103,6 @@ async function writeNames(list: Writable, paths: readonly string[]): Promise<voi
     const names = paths.slice(at, at + NAMES_AT_ONCE).map((path) => (path === '' ? '.\0' : `./${path}\0`));
     await writeTo(list, toBytes(names.join('')));
   }
-}
-
-async function writeHashed(stream: Readable, handle: FileHandle, hash: Hash): Promise<number> {
-  let size = 0;
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    hash.update(chunk);
-    await handle.writeFile(chunk);
-    size += chunk.length;
-  }
-  return size;
 }
 
 /** So much may wait in memory for a program that reads slower than another writes. */

@@ -84,7 +84,20 @@ const memoryOf = (paths: StorePaths, source: BlobName, compression: string): str
 
 async function isSizeKnown(paths: StorePaths, handle: FileHandle): Promise<boolean> {
   const { size } = await handle.stat();
-  return (await namesIn(join(paths.state, 'bases'))).some((name) => name.startsWith(`${size}-`));
+  const dir = join(paths.state, 'bases');
+  for (const name of await namesIn(dir)) {
+    if (name.startsWith(`${size}-`) && (await readMemory(paths, join(dir, name))) !== null) return true;
+  }
+  return false;
+}
+
+/** A memory is worth something as long as the listing that it names is there. */
+async function readMemory(
+  paths: StorePaths,
+  file: string,
+): Promise<v.InferOutput<typeof knownSchema> | null> {
+  const known = await readRecord(file, knownSchema).catch(() => null);
+  return known !== null && (await hasBlob(paths, known.listing)) ? known : null;
 }
 
 /** What this store knows of a base from an earlier time, when its listing is still there. */
@@ -93,9 +106,8 @@ async function recall(
   source: StagedBlob,
   options: BaseOptions,
 ): Promise<PreparedLayer | null> {
-  const memory = memoryOf(paths, source, options.compression);
-  const known = await readRecord(memory, knownSchema).catch(() => null);
-  if (known === null || !(await hasBlob(paths, known.listing))) return null;
+  const known = await readMemory(paths, memoryOf(paths, source, options.compression));
+  if (known === null) return null;
   const { descriptor, diffId, listing } = known;
   const members = () => readListingBlob(paths, listing);
   if (options.withoutBase || (await hasBlob(paths, descriptor)))

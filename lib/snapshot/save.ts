@@ -132,7 +132,7 @@ async function packChanges(
     },
   );
   const [blob, listing]: [StagedBlob, StagedBlob] = await Promise.all([
-    staging.prepare(file, written),
+    staging.prepare(file),
     putListing(staging, { name: 'layer', members: written.members }),
   ]);
   return {
