@@ -21,6 +21,7 @@ export const writePaths = (file: string, paths: readonly string[]): Promise<void
 
 async function recordsOf(file: string): Promise<Map<string, string>> {
   const records = new Map<string, string>();
-  for await (const { path, record } of readListing(file)) records.set(path, record.toString('latin1'));
+  for await (const batch of readListing(file))
+    for (const { path, record } of batch) records.set(path, record.toString('latin1'));
   return records;
 }

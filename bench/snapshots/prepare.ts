@@ -100,7 +100,7 @@ async function buildHalf(work: Workspace): Promise<void> {
   await runInContainer(
     work.tree,
     `chown -R rbm: /home/rbm/src
-    su - rbm -c 'set -e; rm -rf openssl; dpkg-source --no-check -x src/*.dsc openssl; cd openssl
+    su - rbm -c 'set -e; rm -rf openssl; dpkg-source --no-check --no-copy -x src/*.dsc openssl; cd openssl
       ./config; make -j2 build_libs' >&2`,
   );
 }

@@ -43,10 +43,10 @@ export async function findChanges(
   const replaced = new Set<string>();
   const candidates: Entry[] = [];
   let entries = 0;
-  for await (const { record, ...entry } of scan.entries()) {
+  const compare = ({ record, ...entry }: Entry & { readonly record: Buffer }): void => {
     if (isLeftOut(entry)) {
       leftOut[typeOf(entry) === 's' ? 'sockets' : 'devices'] += 1;
-      continue;
+      return;
     }
     entries += 1;
     refuseReservedName(entry.path);
@@ -58,7 +58,8 @@ export async function findChanges(
       if (typeOf(entry) === 'f' && sizeOf(entry) === options.candidateBytes) candidates.push(entry);
     }
     if (before !== undefined && typeOf(before) === 'd' && typeOf(entry) !== 'd') replaced.add(entry.path);
-  }
+  };
+  for await (const batch of scan.batches()) batch.forEach(compare);
   addWholeGroups(changed, missing, [[...scan.hardLinks.values()], [...groupHardLinks(lower).values()]]);
   const removed = [...missing].filter(
     (path) => !missing.has(parentOf(path)) && !replaced.has(parentOf(path)),

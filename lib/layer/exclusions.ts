@@ -2,13 +2,13 @@ import { open } from 'node:fs/promises';
 import { RbmResumeError } from '../errors.js';
 import { printablePath, toBytes } from '../rootfs/entry.js';
 import type { LayeredTree } from './merge.js';
-import { whiteoutPath, type LayerMember } from './whiteout.js';
+import { whiteoutPath, type LayerMember, type MemberBatches } from './whiteout.js';
 
 /** A layer, and the tree that all layers make together. */
 export interface LayerInTree {
   readonly number: number;
   readonly tree: LayeredTree;
-  members(): AsyncIterable<LayerMember> | Iterable<LayerMember>;
+  members(): MemberBatches;
 }
 
 /**
@@ -19,7 +19,7 @@ export async function writeExclusions(path: string, of: LayerInTree): Promise<vo
   const names = await open(`${path}.names`, 'w');
   const options = await open(`${path}.options`, 'w');
   try {
-    for await (const batch of batches(of.members())) {
+    for await (const batch of of.members()) {
       const [lines, flags]: [string[], string[]] = [[], []];
       for (const member of batch) {
         const name = excludedName(member, of);
@@ -54,20 +54,4 @@ function excludedName(
     );
   }
   return null;
-}
-
-const BATCH = 4096;
-
-async function* batches(
-  members: AsyncIterable<LayerMember> | Iterable<LayerMember>,
-): AsyncGenerator<LayerMember[]> {
-  let batch: LayerMember[] = [];
-  for await (const member of members) {
-    batch.push(member);
-    if (batch.length === BATCH) {
-      yield batch;
-      batch = [];
-    }
-  }
-  yield batch;
 }

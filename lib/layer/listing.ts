@@ -8,9 +8,9 @@ import { toBytes } from '../rootfs/entry.js';
 import { badLayer, layerTooBig } from './bad-layer.js';
 import { formatListingRecord, parseListingRecord } from './listing-record.js';
 import { DEFAULT_TAR_LIMITS } from './tar-limits.js';
-import type { LayerMember } from './whiteout.js';
+import type { LayerMember, MemberBatches } from './whiteout.js';
 
-export type { LayerMember } from './whiteout.js';
+export type { LayerMember, MemberBatches } from './whiteout.js';
 
 /** Level 9: beyond it the time doubles for a few bytes in a hundred. */
 const COMPRESS = ['zstd', '-9', '-cq', '--check'] as const;
@@ -28,10 +28,7 @@ const LONGEST_RECORD = 24 << 20;
  * @returns the number of records
  * @throws RbmResumeError `COMMAND_FAILED`, `COMMAND_NOT_FOUND`
  */
-export async function writeLayerListing(
-  file: string,
-  members: AsyncIterable<LayerMember> | Iterable<LayerMember>,
-): Promise<number> {
+export async function writeLayerListing(file: string, batches: MemberBatches): Promise<number> {
   let records = 0;
   const handle = await open(file, 'wx', 0o644);
   try {
@@ -39,12 +36,14 @@ export async function writeLayerListing(
       stdoutTo: handle.fd,
       feed: async (stdin) => {
         let text = '';
-        for await (const member of members) {
-          text += formatListingRecord(member);
-          records += 1;
-          if (text.length < WRITE_AT_ONCE) continue;
-          await writeTo(stdin, toBytes(text));
-          text = '';
+        for await (const members of batches) {
+          for (const member of members) {
+            text += formatListingRecord(member);
+            records += 1;
+            if (text.length < WRITE_AT_ONCE) continue;
+            await writeTo(stdin, toBytes(text));
+            text = '';
+          }
         }
         await writeTo(stdin, toBytes(text));
       },
@@ -56,19 +55,19 @@ export async function writeLayerListing(
 }
 
 /**
- * Reads what {@link writeLayerListing} has written, as it goes. What comes before an error is of no use.
+ * Reads what {@link writeLayerListing} has written, some records at a time. What comes before an error is of no use.
  * @param source a file, or a descriptor that stands at its beginning and stays the caller's
  * @throws RbmResumeError `BAD_LAYER` when it is damaged, cut off, or anything in it is not as it was written;
  *   `LAYER_TOO_BIG`; `COMMAND_NOT_FOUND`
  */
-export async function* readLayerListing(source: string | number): AsyncGenerator<LayerMember> {
+export async function* readLayerListing(source: string | number): AsyncGenerator<LayerMember[]> {
   const handle = typeof source === 'string' ? await open(source, 'r') : null;
   try {
     let records = 0;
-    for await (const record of splitRecords(decompress(handle?.fd ?? Number(source)))) {
-      records += 1;
+    for await (const batch of splitRecords(decompress(handle?.fd ?? Number(source)))) {
+      records += batch.length;
       if (records > DEFAULT_TAR_LIMITS.entries) throw layerTooBig('its listing has too many records');
-      yield parseListingRecord(record);
+      yield batch.map(parseListingRecord);
     }
   } finally {
     await handle?.close();
@@ -91,20 +90,22 @@ async function* decompress(fd: number): AsyncGenerator<Buffer> {
   }
 }
 
-/** Splits a stream at every second NUL, which is left out. */
-async function* splitRecords(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+/** Splits a stream at every second NUL, which is left out; gives the records that end in a chunk together. */
+async function* splitRecords(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer[]> {
   let pieces: Buffer[] = [];
   let bytes = 0;
   let hasPath = false;
   for await (const chunk of stream) {
+    const records: Buffer[] = [];
     let start = 0;
     for (let nul = chunk.indexOf(0); nul !== -1; nul = chunk.indexOf(0, nul + 1)) {
       hasPath = !hasPath;
       if (hasPath) continue;
       const piece = chunk.subarray(start, nul);
-      yield pieces.length === 0 ? piece : Buffer.concat([...pieces, piece]);
+      records.push(pieces.length === 0 ? piece : Buffer.concat([...pieces, piece]));
       [pieces, bytes, start] = [[], 0, nul + 1];
     }
+    yield records;
     pieces.push(chunk.subarray(start));
     bytes += chunk.length - start;
     if (bytes > LONGEST_RECORD) throw layerTooBig(`a record of its listing has more than ${bytes} bytes`);

@@ -1,7 +1,7 @@
 import { RbmResumeError } from '../errors.js';
 import { isSameEntry, parentOf, printablePath, typeOf, type Entry } from '../rootfs/entry.js';
 import type { ScannedTree } from '../rootfs/scan.js';
-import type { LayerMember } from './whiteout.js';
+import type { LayerMember, MemberBatches } from './whiteout.js';
 
 /** An entry of a tree that is made of layers, and the number of the layer that holds it. */
 export interface LayeredEntry extends Entry {
@@ -16,16 +16,11 @@ export type LayeredTree = Map<string, LayeredEntry>;
  * anything but a directory in the place of a directory.
  * @throws RbmResumeError `BAD_LAYER` for a hard link to nothing, or an entry below what is no directory
  */
-export async function applyLayer(
-  tree: LayeredTree,
-  members: AsyncIterable<LayerMember> | Iterable<LayerMember>,
-  layer: number,
-): Promise<void> {
+export async function applyLayer(tree: LayeredTree, batches: MemberBatches, layer: number): Promise<void> {
   const added = new Map<string, LayeredEntry>();
   const removed = new Set<string>();
   const emptied = new Set<string>();
-  const firstLinks: [string, string][] = [];
-  for await (const { path, type, meta, target, xattrs } of members) {
+  const add = ({ path, type, meta, target, xattrs }: LayerMember): void => {
     if (type === 'w') removed.add(path);
     else if (type === 'o') emptied.add(path);
     else if (type === 'h') {
@@ -37,7 +32,7 @@ export async function applyLayer(
       }
       const link = original.link === '' ? `${original.layer} ${target}` : original.link;
       added.set(path, { ...original, path, link, layer });
-      if (original.link === '') firstLinks.push([target, link]);
+      if (original.link === '') setLink(added.has(target) ? added : tree, target, link);
     } else {
       added.set(path, {
         path,
@@ -49,8 +44,8 @@ export async function applyLayer(
       });
       if (type !== 'd') emptied.add(path);
     }
-    for (const [first, link] of firstLinks.splice(0)) setLink(added.has(first) ? added : tree, first, link);
-  }
+  };
+  for await (const members of batches) members.forEach(add);
   hide(tree, { removed, emptied });
   for (const [path, entry] of added) tree.set(path, entry);
   for (const path of added.keys()) {
@@ -122,17 +117,19 @@ export async function findDifference(
   scan: ScannedTree,
 ): Promise<TreeDifference | null> {
   let count = 0;
-  for await (const found of scan.entries()) {
-    if (isLeftOut(found)) continue;
-    const entry = expected.get(found.path);
-    if (entry === undefined || !isSameEntry(entry, found)) {
-      return { path: found.path, expected: entry ?? null, found };
+  for await (const batch of scan.batches()) {
+    for (const found of batch) {
+      if (isLeftOut(found)) continue;
+      const entry = expected.get(found.path);
+      if (entry === undefined || !isSameEntry(entry, found)) {
+        return { path: found.path, expected: entry ?? null, found };
+      }
+      count += 1;
     }
-    count += 1;
   }
   if (count === expected.size) return null;
   const there = new Set<string>();
-  for await (const { path } of scan.entries()) there.add(path);
+  for await (const batch of scan.batches()) for (const { path } of batch) there.add(path);
   const missing = [...expected.values()].find(({ path }) => !there.has(path));
   return missing === undefined ? null : { path: missing.path, expected: missing, found: null };
 }

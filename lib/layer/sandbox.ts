@@ -63,7 +63,7 @@ number=0
 for unpack; do
   mapfile -d '' -t excluded < "/lists/$number.options"
   eval "$unpack" <&$((number + 5)) | {
-    tar --extract --file=- --numeric-owner --same-owner --same-permissions \\
+    tar --extract --file=- --blocking-factor=128 --numeric-owner --same-owner --same-permissions \\
       --xattrs '--xattrs-include=user.*' --xattrs-include=security.capability --xattrs-include='system.posix_acl_*' \\
       --warning=no-timestamp --delay-directory-restore --no-recursion --anchored --no-wildcards \\
       --exclude-from="/lists/$number.names" "\${excluded[@]}" &&

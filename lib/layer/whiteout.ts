@@ -49,6 +49,12 @@ export interface LayerMember extends Omit<TarMember, 'type'> {
 }
 
 /**
+ * The members of a layer in their order, many at a time: one promise for each of them would cost more than all that is done
+ * with it.
+ */
+export type MemberBatches = AsyncIterable<readonly LayerMember[]> | Iterable<readonly LayerMember[]>;
+
+/**
  * A member of an archive as one of a layer.
  * @throws RbmResumeError `BAD_LAYER` as {@link parseWhiteout}, and for a whiteout that is anything but an empty file
  */

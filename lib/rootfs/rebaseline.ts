@@ -18,8 +18,8 @@ export async function rebaseline(
     const hasher = await xxhash();
     await writeListing(trees.original, listing);
     const unchanged = new Set<string>();
-    for await (const { path, record } of readListing(listing))
-      if (known.has(hasher.h64Raw(record))) unchanged.add(path);
+    for await (const entries of readListing(listing))
+      for (const { path, record } of entries) if (known.has(hasher.h64Raw(record))) unchanged.add(path);
     await writeListing(trees.copy, listing);
     await keepOnly(listing, { to: `${baseline}.new`, paths: unchanged });
     await rename(`${baseline}.new`, baseline);
@@ -36,14 +36,10 @@ async function keepOnly(
 ): Promise<void> {
   const handle = await open(options.to, 'w', 0o644);
   try {
-    let batch: Buffer[] = [];
-    for await (const { path, record } of readListing(listing)) {
-      if (options.paths.has(path)) batch.push(Buffer.from(record));
-      if (batch.length < 4096) continue;
-      await handle.writeFile(Buffer.concat(batch));
-      batch = [];
+    for await (const entries of readListing(listing)) {
+      const kept = entries.filter(({ path }) => options.paths.has(path));
+      await handle.writeFile(Buffer.concat(kept.map(({ record }) => record)));
     }
-    await handle.writeFile(Buffer.concat(batch));
   } finally {
     await handle.close();
   }

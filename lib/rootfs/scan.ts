@@ -9,17 +9,17 @@ export interface ListedEntry extends Omit<Entry, 'link' | 'xattrs'> {
   readonly identity: string;
   /** How many names the file has, wherever they are. */
   readonly links: number;
-  /** The whole record as bytes, ctime and inode included; valid until the next one is read. */
+  /** The whole record as bytes, ctime and inode included; valid until the next batch is read. */
   readonly record: Buffer;
 }
 
 const CHUNK_BYTES = 1 << 20;
 
 /**
- * Reads a listing that find(1) wrote, record by record.
+ * Reads a listing that find(1) wrote, many records at a time.
  * @throws RbmResumeError `BAD_LISTING`
  */
-export async function* readListing(file: string): AsyncGenerator<ListedEntry> {
+export async function* readListing(file: string): AsyncGenerator<ListedEntry[]> {
   const handle = await open(file, 'r');
   try {
     let rest: Buffer = Buffer.alloc(0);
@@ -28,14 +28,16 @@ export async function* readListing(file: string): AsyncGenerator<ListedEntry> {
       const { bytesRead } = await handle.read(chunk, 0, CHUNK_BYTES, null);
       if (bytesRead === 0) break;
       const data = Buffer.concat([rest, chunk.subarray(0, bytesRead)]);
+      const entries: ListedEntry[] = [];
       let start = 0;
       for (;;) {
         const middle = data.indexOf(0, start);
         const end = middle === -1 ? -1 : data.indexOf(0, middle + 1);
         if (end === -1) break;
-        yield parseRecord(data.subarray(start, end + 1), { file, middle: middle - start });
+        entries.push(parseRecord(data.subarray(start, end + 1), { file, middle: middle - start }));
         start = end + 1;
       }
+      yield entries;
       rest = data.subarray(start);
     }
     if (rest.length > 0) throw badListing(file, 'its last record is cut off');
@@ -68,14 +70,15 @@ const badListing = (file: string, what: string): RbmResumeError =>
 export async function hashRecords(file: string): Promise<ReadonlySet<bigint>> {
   const hasher = await xxhash();
   const hashes = new Set<bigint>();
-  for await (const { record } of readListing(file)) hashes.add(hasher.h64Raw(record));
+  for await (const batch of readListing(file))
+    for (const { record } of batch) hashes.add(hasher.h64Raw(record));
   return hashes;
 }
 
 /** A listed tree with its hard links and extended attributes: what can be compared with another tree. */
 export interface ScannedTree {
-  /** The entries, in the order of the listing; each call reads the file anew. */
-  entries(): AsyncGenerator<Entry & { readonly record: Buffer }>;
+  /** The entries, in the order of the listing, many at a time; each call reads the file anew. */
+  batches(): AsyncGenerator<(Entry & { readonly record: Buffer })[]>;
   /** The paths of each file that has several, sorted, by the first of them. */
   readonly hardLinks: ReadonlyMap<string, readonly string[]>;
 }
@@ -83,11 +86,13 @@ export interface ScannedTree {
 /** Puts a listing and the tree's extended attributes together; holds only what is hard-linked in memory. */
 export async function openScan(file: string, xattrs: ReadonlyMap<string, string>): Promise<ScannedTree> {
   const byIdentity = new Map<string, string[]>();
-  for await (const { path, meta, links, identity } of readListing(file)) {
-    if (links < 2 || meta.startsWith('d')) continue;
-    const paths = byIdentity.get(identity);
-    if (paths === undefined) byIdentity.set(identity, [path]);
-    else paths.push(path);
+  for await (const batch of readListing(file)) {
+    for (const { path, meta, links, identity } of batch) {
+      if (links < 2 || meta.startsWith('d')) continue;
+      const paths = byIdentity.get(identity);
+      if (paths === undefined) byIdentity.set(identity, [path]);
+      else paths.push(path);
+    }
   }
   const hardLinks = new Map<string, readonly string[]>();
   const firstOf = new Map<string, string>();
@@ -100,16 +105,16 @@ export async function openScan(file: string, xattrs: ReadonlyMap<string, string>
   }
   return {
     hardLinks,
-    entries: async function* () {
-      for await (const { path, meta, target, record } of readListing(file)) {
-        yield {
+    batches: async function* () {
+      for await (const batch of readListing(file)) {
+        yield batch.map(({ path, meta, target, record }) => ({
           path,
           meta,
           target,
           link: firstOf.get(path) ?? '',
           xattrs: xattrs.get(path) ?? '',
           record,
-        };
+        }));
       }
     },
   };

@@ -6,7 +6,7 @@ import { exec } from '../exec.js';
 import { compressor, decompressor, detectCompression, type Compression } from '../layer/compression.js';
 import { readLayerListing, writeLayerListing } from '../layer/listing.js';
 import { readLayer, type LayerDiff } from '../layer/read.js';
-import { toLayerMember, type LayerMember } from '../layer/whiteout.js';
+import { toLayerMember, type LayerMember, type MemberBatches } from '../layer/whiteout.js';
 import type { LayerProgress } from '../layer/write.js';
 import { writeJsonAtomically } from '../store/atomic-write.js';
 import { hasBlob, openBlob, type BlobName } from '../store/blobs.js';
@@ -23,7 +23,7 @@ export interface PreparedLayer {
   readonly diffId: Digest;
   readonly blobs: readonly StagedBlob[];
   /** What is in it, in the archive's order; each call begins anew. */
-  members(): AsyncIterable<LayerMember> | Iterable<LayerMember>;
+  members(): MemberBatches;
 }
 
 export interface BaseOptions {
@@ -116,7 +116,7 @@ async function recall(
 }
 
 /** @throws RbmResumeError `MISSING_BLOB`, `DAMAGED_BLOB`, `BAD_LAYER` */
-export async function* readListingBlob(paths: StorePaths, listing: BlobName): AsyncGenerator<LayerMember> {
+export async function* readListingBlob(paths: StorePaths, listing: BlobName): AsyncGenerator<LayerMember[]> {
   const blob = await openBlob(paths, listing);
   try {
     await blob.verify();
@@ -177,7 +177,7 @@ async function complete(
     diffId,
     listing: { digest, size },
   });
-  return { descriptor, diffId, blobs: withoutBase ? [listing] : [blob, listing], members: () => members };
+  return { descriptor, diffId, blobs: withoutBase ? [listing] : [blob, listing], members: () => [members] };
 }
 
 /** As it is where that fits: zstd is read by fewer than gzip, xz is no layer of OCI at all. */
@@ -211,10 +211,10 @@ async function recompress(
 /** Writes the listing of a layer as a blob. */
 export async function putListing(
   staging: Staging,
-  of: { readonly name: string; readonly members: Iterable<LayerMember> },
+  of: { readonly name: string; readonly members: readonly LayerMember[] },
 ): Promise<StagedBlob> {
   const file = join(staging.dir, `${basename(of.name)}.listing`);
-  await writeLayerListing(file, of.members);
+  await writeLayerListing(file, [of.members]);
   return staging.prepare(file);
 }
 

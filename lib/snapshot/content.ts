@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { RbmResumeError } from '../errors.js';
 import { readLayer } from '../layer/read.js';
 import { printablePath, sizeOf, typeOf } from '../rootfs/entry.js';
+import type { LayerMember } from '../layer/whiteout.js';
 import { openBlob } from '../store/blobs.js';
 import type { Snapshot, SnapshotLayer } from './snapshot.js';
 
@@ -46,18 +47,24 @@ async function findPlace(
     const layer = snapshot.layers[number];
     if (layer === undefined) break;
     if (layer.baseCopies.some((copy) => copy.path === path)) return { layer, path, isBaseCopy: true };
-    let found: 'content' | 'link' | null = null;
-    for await (const member of snapshot.archived(layer)) {
-      if (member.path !== path || member.type === 'w' || member.type === 'o') continue;
-      found = member.type === 'h' ? 'link' : 'content';
-      if (member.type === 'h') ({ target: path } = member);
-      else if (found === 'content') continue;
-      break;
-    }
-    if (found === 'content') return { layer, path, isBaseCopy: false };
+    const found = await findArchived(snapshot, layer, path);
     if (found === null) number -= 1;
+    else if (found.type === 'h') ({ target: path } = found);
+    else return { layer, path, isBaseCopy: false };
   }
   throw new RbmResumeError('NO_SUCH_FILE', `no layer has the content of ${printablePath(from.path)}`);
+}
+
+/** The last one of that name counts, as when the archive is extracted. */
+async function findArchived(
+  snapshot: Snapshot,
+  layer: SnapshotLayer,
+  path: string,
+): Promise<LayerMember | null> {
+  let found: LayerMember | null = null;
+  for await (const members of snapshot.archived(layer))
+    found = members.findLast((one) => one.path === path && one.type !== 'w' && one.type !== 'o') ?? found;
+  return found;
 }
 
 const ZEROS = Buffer.alloc(1 << 16);

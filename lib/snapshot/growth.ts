@@ -1,4 +1,4 @@
-import type { LayerMember } from '../layer/whiteout.js';
+import type { LayerMember, MemberBatches } from '../layer/whiteout.js';
 import { parentOf } from '../rootfs/entry.js';
 
 /** A directory, and how much file content a layer brought below it. */
@@ -25,12 +25,10 @@ interface Sum {
  * Sums up the content of a layer's regular files by directory. A directory whose whole content lies in one below it is
  * passed over for that one. The sizes are those of files, with their holes.
  */
-export async function sumGrowth(
-  members: AsyncIterable<LayerMember> | Iterable<LayerMember>,
-): Promise<Growth> {
+export async function sumGrowth(batches: MemberBatches): Promise<Growth> {
   const sums = new Map<string, Sum>([['', { bytes: 0, files: 0 }]]);
-  for await (const { path, type, meta } of members) {
-    if (type !== 'f') continue;
+  const add = ({ path, type, meta }: LayerMember): void => {
+    if (type !== 'f') return;
     const bytes = Number(meta.split(' ')[4]);
     for (let dir = parentOf(path); ; dir = parentOf(dir)) {
       const sum = sums.get(dir);
@@ -41,7 +39,8 @@ export async function sumGrowth(
       }
       if (dir === '') break;
     }
-  }
+  };
+  for await (const members of batches) members.forEach(add);
   const below = new Map<string, string[]>();
   for (const path of sums.keys()) {
     if (path === '') continue;

@@ -85,9 +85,10 @@ export async function inspectSnapshot(snapshot: Snapshot): Promise<InspectedSnap
 async function inspectLayer(snapshot: Snapshot, layer: SnapshotLayer): Promise<InspectedLayer> {
   const { number, descriptor, diffId, diffSize } = layer;
   let [entries, whiteouts] = [0, 0];
-  for await (const { type } of snapshot.archived(layer)) {
-    if (type === 'w' || type === 'o') whiteouts += 1;
-    else entries += 1;
+  for await (const members of snapshot.archived(layer)) {
+    const hidden = members.filter(({ type }) => type === 'w' || type === 'o').length;
+    whiteouts += hidden;
+    entries += members.length - hidden;
   }
   return {
     number,

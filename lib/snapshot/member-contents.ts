@@ -25,10 +25,12 @@ export async function findMemberPlaces(snapshot: Snapshot): Promise<Map<string, 
   const places = new Map<string, MemberPlace>();
   for (const layer of snapshot.layers) {
     let number = 0;
-    for await (const { path, type, target } of snapshot.archived(layer)) {
-      const place = type === 'f' ? { layer, number } : type === 'h' ? places.get(target) : undefined;
-      if (place !== undefined) places.set(path, place);
-      number += 1;
+    for await (const members of snapshot.archived(layer)) {
+      for (const { path, type, target } of members) {
+        const place = type === 'f' ? { layer, number } : type === 'h' ? places.get(target) : undefined;
+        if (place !== undefined) places.set(path, place);
+        number += 1;
+      }
     }
     const [base = layer] = snapshot.layers;
     for (const { path } of layer.baseCopies) places.set(path, { layer: base, number: WHOLE });

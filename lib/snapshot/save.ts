@@ -148,7 +148,7 @@ async function packChanges(
     },
     diffId: written.diffId,
     blobs: [blob, listing],
-    members: () => [...written.members, ...copies.map(memberOf)],
+    members: () => [written.members, copies.map(memberOf)],
   };
 }
 

@@ -132,15 +132,15 @@ export class Snapshot {
   }
 
   /** What one layer brings: the members of its archive, and the copies of the base that it leaves out. */
-  async *members(layer: SnapshotLayer): AsyncGenerator<LayerMember> {
+  async *members(layer: SnapshotLayer): AsyncGenerator<readonly LayerMember[]> {
     yield* this.archived(layer);
-    yield* layer.baseCopies;
+    yield layer.baseCopies;
   }
 
   /** The members of a layer's archive in their order; from its listing, or where there is none from the layer itself. */
-  async *archived(layer: SnapshotLayer): AsyncGenerator<LayerMember> {
+  async *archived(layer: SnapshotLayer): AsyncGenerator<readonly LayerMember[]> {
     if (layer.listing === null || !(await hasBlob(this.paths, layer.listing))) {
-      yield* await readLayerMembersOf(this.paths, layer);
+      yield await readLayerMembersOf(this.paths, layer);
       return;
     }
     yield* readListingBlob(this.paths, layer.listing);

@@ -113,11 +113,14 @@ export class LayerCheck {
     // A listing that is not there has been told of.
     if (listing === null || !(await hasBlob(this.paths, listing))) return;
     let number = 0;
-    for await (const member of readListingBlob(this.paths, listing)) {
-      if (members[number] !== formatListingRecord(member)) {
-        throw wrongListing(listing.digest, descriptor.digest, `has ${printablePath(member.path)} otherwise`);
+    for await (const batch of readListingBlob(this.paths, listing)) {
+      for (const member of batch) {
+        if (members[number] !== formatListingRecord(member)) {
+          const what = `has ${printablePath(member.path)} otherwise`;
+          throw wrongListing(listing.digest, descriptor.digest, what);
+        }
+        number += 1;
       }
-      number += 1;
     }
     if (number !== members.length)
       throw wrongListing(listing.digest, descriptor.digest, `has ${number} members, not ${members.length}`);

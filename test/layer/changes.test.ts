@@ -151,8 +151,9 @@ describe('the changes of a tree', { timeout: 240_000 }, () => {
   /** The tree as if one layer had made it. */
   async function asLower(from: ScannedTree): Promise<LayeredTree> {
     const lower: LayeredTree = new Map();
-    for await (const { path, meta, target, link, xattrs } of from.entries())
-      lower.set(path, { path, meta, target, link, xattrs, layer: 0 });
+    for await (const batch of from.batches())
+      for (const { path, meta, target, link, xattrs } of batch)
+        lower.set(path, { path, meta, target, link, xattrs, layer: 0 });
     nameHardLinks(lower);
     return lower;
   }

@@ -123,7 +123,7 @@ describe('the extraction of a hostile archive', { timeout: 240_000 }, () => {
           },
           diffId: digestOf(bytes),
           blobs: [blob, listing],
-          members: () => members,
+          members: () => [members],
         });
       }
       await commitImage(storePaths(store), { staging, record: recordOf(HASH), layers: prepared });
@@ -156,11 +156,11 @@ describe('the extraction of a hostile archive', { timeout: 240_000 }, () => {
     const opened = [];
     try {
       for (const [number, { bytes, members, diffSize = bytes.length }] of layers.entries()) {
-        await applyLayer(tree, members, number);
+        await applyLayer(tree, [members], number);
         const path = join(work, 'scratch', `layer-${number}`);
         writeFileSync(path, bytes);
         const handle = await open(path, 'r');
-        opened.push({ handle, compression: 'none' as const, diffSize, members: () => members });
+        opened.push({ handle, compression: 'none' as const, diffSize, members: () => [members] });
       }
       nameHardLinks(tree);
       const scratch = join(work, 'scratch');
