@@ -27,7 +27,8 @@ export async function makeGrowthTree(work: Workspace, files: number): Promise<vo
     if (file % FILES_IN_FOLDER === 0) mkdirSync(join(fileOf(file), '..'));
     writeFileSync(fileOf(file), contentOf(file, 0));
   }
-  const script = 'set -euo pipefail; tar -C "$1" -cf - . | zstd -q -f -o "$2"';
+  // As in a container, the files have the very times that the image has.
+  const script = 'set -euo pipefail; tar -C "$1" --format=posix -cf - . | zstd -q -f -o "$2"';
   await execInIdMap(['bash', '-c', script, 'bash', work.tree, work.image]);
   await writeListing(work.tree, work.baseline);
   await saveBaseWithRestic(work);

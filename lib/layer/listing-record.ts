@@ -1,4 +1,4 @@
-import { fromBytes } from '../rootfs/entry.js';
+import { compact, fromBytes } from '../rootfs/entry.js';
 import { badLayer } from './bad-layer.js';
 import { normalizeMemberPath } from './member-path.js';
 import { DEFAULT_TAR_LIMITS } from './tar-limits.js';
@@ -39,7 +39,8 @@ export function parseListingRecord(record: Buffer): LayerMember {
   const hasSize = Number.isSafeInteger(Number(size)) && (type === 'f' || size === '0');
   const isRight = hasSize && isPathOf(type, path) && isTargetOf(type, target);
   if (xattrs === null || !isRight) throw malformed(text);
-  return { path, type, meta: `${'hwo'.includes(type) ? 'f' : type} ${rest}`, target, xattrs };
+  const meta = compact(`${'hwo'.includes(type) ? 'f' : type} ${rest}`);
+  return { path: compact(path), type, meta, target: compact(target), xattrs: compact(xattrs) };
 }
 
 function parseAttributes(text: string): string | null {

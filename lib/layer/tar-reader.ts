@@ -1,4 +1,4 @@
-import { fromBytes, type EntryType } from '../rootfs/entry.js';
+import { compact, fromBytes, type EntryType } from '../rootfs/entry.js';
 import { badLayer, layerTooBig, nameMember } from './bad-layer.js';
 import { ByteFeed, pass, take, type Parser, type Sink } from './byte-feed.js';
 import { normalizeMemberPath } from './member-path.js';
@@ -148,11 +148,11 @@ export class TarReader {
     const linkName = own.linkPath ?? preface.linkName ?? header.linkName;
     const sink =
       onMember({
-        path: named.path,
+        path: compact(named.path),
         type,
-        meta: metaOf(header, { type, size, overrides: { ...globals, ...own } }),
-        target: targetOf(header, { type, linkName, limits }),
-        xattrs: own.xattrs ?? '',
+        meta: compact(metaOf(header, { type, size, overrides: { ...globals, ...own } })),
+        target: compact(targetOf(header, { type, linkName, limits })),
+        xattrs: compact(own.xattrs ?? ''),
       }) ?? null;
     yield* passData({ stored, sparse, sink });
   }

@@ -13,7 +13,8 @@ export interface ListedEntry extends Omit<Entry, 'link' | 'xattrs'> {
   readonly record: Buffer;
 }
 
-const CHUNK_BYTES = 1 << 20;
+/** Records of one chunk are in memory together: few enough to be garbage before V8 moves them among what lasts. */
+const CHUNK_BYTES = 1 << 16;
 
 /**
  * Reads a listing that find(1) wrote, many records at a time.

@@ -18,12 +18,16 @@ import { linkOrCopy, type StagedBlob, type Staging } from '../store/staging.js';
 import { ANNOTATION } from './annotations.js';
 
 /** A layer that is ready for a manifest, and the blobs that have to come into the store with it. */
-export interface PreparedLayer {
+export interface DescribedLayer {
   readonly descriptor: Descriptor;
   readonly diffId: Digest;
   readonly blobs: readonly StagedBlob[];
+}
+
+/** The same, and what is in it. */
+export interface PreparedLayer extends DescribedLayer {
   /** What is in it, in the archive's order; each call begins anew. */
-  members(): MemberBatches;
+  readonly members: () => MemberBatches;
 }
 
 export interface BaseOptions {

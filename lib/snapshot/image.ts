@@ -10,7 +10,7 @@ import type { StorePaths } from '../store/paths.js';
 import { workSeconds, type SnapshotRecord } from '../store/record.js';
 import type { Staging } from '../store/staging.js';
 import { ANNOTATION, RECORD_LABEL } from './annotations.js';
-import type { PreparedLayer } from './base.js';
+import type { DescribedLayer } from './base.js';
 import { annotateEntries, entryOf, listSnapshots } from './open-store.js';
 import { putNewest } from './refs.js';
 import { Snapshot } from './snapshot.js';
@@ -31,7 +31,7 @@ export function commitImage(
   image: {
     readonly staging: Staging;
     readonly record: SnapshotRecord;
-    readonly layers: readonly PreparedLayer[];
+    readonly layers: readonly DescribedLayer[];
   },
 ): Promise<Snapshot> {
   const { staging, layers, record } = image;
@@ -83,7 +83,7 @@ async function generationsOf(paths: StorePaths, hash: ProjectHash): Promise<numb
 const platform = () => ({ architecture: ARCHITECTURE[arch()] ?? arch(), os: 'linux' });
 
 /** Source: OCI image-spec, config.md. The history has a line for the base and one for each layer above it. */
-function describeConfig(record: SnapshotRecord, layers: readonly PreparedLayer[]): ImageConfig {
+function describeConfig(record: SnapshotRecord, layers: readonly DescribedLayer[]): ImageConfig {
   return {
     ...platform(),
     created: record.parkedAt,
@@ -96,7 +96,7 @@ function describeConfig(record: SnapshotRecord, layers: readonly PreparedLayer[]
 }
 
 /** How many legs had run when a layer was written. */
-const legsUpTo = (layer: PreparedLayer | undefined): number =>
+const legsUpTo = (layer: DescribedLayer | undefined): number =>
   Number(layer?.descriptor.annotations?.[ANNOTATION.legs] ?? 0);
 
 function describeHistory(

@@ -5,7 +5,7 @@ import { blobPath } from '../store/blobs.js';
 import type { StorePaths } from '../store/paths.js';
 import type { Staging } from '../store/staging.js';
 import { ANNOTATION } from './annotations.js';
-import { prepareBase, type PreparedLayer } from './base.js';
+import { prepareBase, type DescribedLayer } from './base.js';
 import { openStore } from './open-store.js';
 import type { SaveOptions } from './save.js';
 import type { Snapshot } from './snapshot.js';
@@ -13,7 +13,7 @@ import type { Snapshot } from './snapshot.js';
 /** What a new layer goes on top of. */
 export interface Lower {
   readonly tree: LayeredTree;
-  readonly layers: readonly PreparedLayer[];
+  readonly layers: readonly DescribedLayer[];
   /** The base tarball as it is in the store, or will be; `null` where it is left out or was compressed anew. */
   readonly base: { readonly file: string; readonly size: number } | null;
 }
@@ -26,13 +26,13 @@ export async function findLower(paths: StorePaths, staging: Staging, options: Sa
       descriptor: layer.descriptor,
       diffId: layer.diffId,
       blobs: [],
-      members: () => parent.members(layer),
     }));
     return { tree: await parent.tree(), layers, base: await rawBaseOf(parent) };
   }
   const tree: LayeredTree = new Map();
   if (options.base === null) return { tree, layers: [], base: null };
-  const base = await prepareBase(paths, options.base, {
+  // Its members are let go as soon as they are in the tree.
+  const { members, ...base } = await prepareBase(paths, options.base, {
     staging,
     compression: options.compression ?? 'zstd',
     withoutBase: options.withoutBase ?? false,
@@ -40,7 +40,7 @@ export async function findLower(paths: StorePaths, staging: Staging, options: Sa
     onProgress: (progress) =>
       options.onProgress?.({ ...progress, what: 'reading the base', totalBytes: null }),
   });
-  await applyLayer(tree, base.members(), 0);
+  await applyLayer(tree, members(), 0);
   nameHardLinks(tree);
   const { annotations, size } = base.descriptor;
   const isRaw = annotations?.[ANNOTATION.baseSource] === undefined;
