@@ -11,6 +11,9 @@ const trace = traceTo('store');
 
 const WAIT_SECONDS = 60;
 
+/** Between two looks at the visible lock pass one to two times so many milliseconds. */
+const LOOK_MS = 50;
+
 /**
  * Runs `work` as the only one that moves things in the store.
  *
@@ -38,7 +41,13 @@ async function takeVisibleLock(paths: StorePaths): Promise<() => Promise<void>> 
       lockfilePath: paths.visibleLock,
       stale: 30_000,
       update: 5_000,
-      retries: { retries: WAIT_SECONDS * 5, factor: 1, minTimeout: 20, maxTimeout: 200, randomize: true },
+      retries: {
+        retries: (WAIT_SECONDS * 1000) / (1.5 * LOOK_MS),
+        factor: 1,
+        minTimeout: LOOK_MS,
+        maxTimeout: 2 * LOOK_MS,
+        randomize: true,
+      },
       onCompromised: (error) => trace('the visible lock was taken over: %s', error.message),
     });
   } catch (cause) {
