@@ -1,7 +1,7 @@
 import { parentOf, toBytes } from '../rootfs/entry.js';
 import { badLayer } from './bad-layer.js';
 import { encodeHeader, encodePax } from './encode.js';
-import type { TarMember } from './tar-reader.js';
+import type { TarMember } from './tar-member.js';
 
 /** What a whiteout hides of the layers below: one entry with all that is in it, or all that is in a directory. */
 export type Whiteout =

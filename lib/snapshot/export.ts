@@ -1,22 +1,18 @@
-import { createHash, type Hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hexOf, type Digest } from '../digest.js';
+import type { Digest } from '../digest.js';
 import { RbmResumeError } from '../errors.js';
 import { syncDirectory, writeFileDurably } from '../store/atomic-write.js';
 import { hasBlob, MAX_JSON_BYTES, openBlob, type BlobName, type VerifiedBlob } from '../store/blobs.js';
 import { storePaths } from '../store/paths.js';
 import { namingWriteFailures } from '../store/write-failure.js';
+import { planParts, writeBlob } from './export-blob.js';
 import { withExportDirectory } from './export-directory.js';
 import {
   DEFAULT_PART_BYTES,
   EXPORT_FORMAT,
   EXPORT_MANIFEST,
-  partFileName,
-  partSizes,
   type ExportedBlob,
-  type ExportedPart,
   type ExportManifest,
   type TransferProgress,
 } from './export-format.js';
@@ -27,8 +23,6 @@ import { Snapshot, type SnapshotEntry } from './snapshot.js';
 const { version: VERSION } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
 ) as { version: string };
-
-const CHUNK_BYTES = 2 * 1024 * 1024;
 
 export interface ExportOptions {
   /** Which snapshots, named as for `SnapshotStore.open`. @default the newest of every hash */
@@ -140,16 +134,6 @@ async function chooseBlobs(
   };
 }
 
-const planParts = ({ digest, size }: BlobName, maxPartSize: number): ExportedBlob => ({
-  digest,
-  size,
-  parts: partSizes(size, maxPartSize).map((partSize, number, { length: count }) => ({
-    file: partFileName(digest, { number, count }),
-    size: partSize,
-    sha256: hexOf(digest),
-  })),
-});
-
 /** Whoever imports reads a manifest of so many bytes and not of more. */
 function refuseTooManyParts(
   names: readonly BlobName[],
@@ -182,61 +166,6 @@ async function writeBlobs(
   return written;
 }
 
-async function writeBlob(
-  blob: VerifiedBlob,
-  plan: ExportedBlob,
-  to: { readonly partsDir: string; readonly onBytes: (count: number) => void },
-): Promise<ExportedBlob> {
-  const whole = createHash('sha256');
-  const parts: ExportedPart[] = [];
-  let offset = 0;
-  for (const part of plan.parts) {
-    const only = plan.parts.length === 1;
-    const own = createHash('sha256');
-    await writePart(blob, join(to.partsDir, part.file), {
-      ...to,
-      offset,
-      size: part.size,
-      hashes: only ? [whole] : [whole, own],
-    });
-    parts.push({ ...part, sha256: only ? part.sha256 : own.digest('hex') });
-    offset += part.size;
-  }
-  const found = whole.digest('hex');
-  if (found !== hexOf(blob.digest)) throw damaged(blob, `sha256:${found}`);
-  return { ...plan, parts };
-}
-
-async function writePart(
-  blob: VerifiedBlob,
-  file: string,
-  part: {
-    readonly offset: number;
-    readonly size: number;
-    readonly hashes: readonly Hash[];
-    readonly onBytes: (count: number) => void;
-  },
-): Promise<void> {
-  const output = await open(file, 'wx');
-  try {
-    const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, part.size));
-    for (let done = 0; done < part.size;) {
-      const length = Math.min(buffer.length, part.size - done);
-      const { bytesRead } = await blob.handle.read(buffer, 0, length, part.offset + done);
-      if (bytesRead === 0) throw damaged(blob, `${part.offset + done} bytes`);
-      const chunk = buffer.subarray(0, bytesRead);
-      const writing = output.writeFile(chunk);
-      part.hashes.forEach((hash) => hash.update(chunk));
-      await writing;
-      done += bytesRead;
-      part.onBytes(bytesRead);
-    }
-    await output.sync();
-  } finally {
-    await output.close();
-  }
-}
-
 const toManifest = (of: Pick<ExportManifest, 'snapshots' | 'blobs' | 'absent'>): string => {
   const head = {
     format: EXPORT_FORMAT,
@@ -248,13 +177,3 @@ const toManifest = (of: Pick<ExportManifest, 'snapshots' | 'blobs' | 'absent'>):
 
 const sumOf = (blobs: readonly Pick<BlobName, 'size'>[]): number =>
   blobs.reduce((sum, { size }) => sum + size, 0);
-
-const damaged = ({ digest, path, size }: VerifiedBlob, found: string): RbmResumeError =>
-  new RbmResumeError(
-    'DAMAGED_BLOB',
-    `the blob ${path} is damaged: expected ${digest} (${size} bytes), found ${found}`,
-    {
-      hint: 'Nothing was exported. `rbm-resume remove` forgets what refers to it.',
-      fields: { digest, path, expected: digest, found },
-    },
-  );

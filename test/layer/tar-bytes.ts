@@ -1,4 +1,5 @@
-import { TarReader, type TarMember } from '../../lib/layer/tar-reader.js';
+import type { TarMember } from '../../lib/layer/tar-member.js';
+import { TarReader } from '../../lib/layer/tar-reader.js';
 import type { TarLimits } from '../../lib/layer/tar-limits.js';
 
 /** The fields of a header block, as they are written into it: text as byte strings. */
