@@ -55,7 +55,7 @@ export function describeVerdict(of: ProvedRun | ProveReport): string {
     return `${of.project}: ${of.runs.length} builds with ${interruptions} interruptions gave the same bytes ${seed}`;
   }
   const where = of.workDir === null ? '' : `; see ${of.workDir}`;
-  const also = of.isReproducible === null ? '' : `; ${ALONE[of.isReproducible ? 'equal' : 'different']}`;
+  const also = of.isReproducible === null ? '' : `; ${of.isReproducible ? ALONE.equal : ALONE.different}`;
   return `${of.project}: ${SENTENCES[of.verdict]}${remark}${also}${where} ${seed}`;
 }
 
@@ -71,7 +71,7 @@ export function describeDifference(
   { path, what, first, lines }: ExplainedDifference,
   { plannedInterruptions }: Pick<ProvedRun, 'plannedInterruptions'>,
 ): string[] {
-  const other = plannedInterruptions === 0 ? 'built again:  ' : 'resumed:      ';
+  const other = (plannedInterruptions === 0 ? 'built again:' : 'resumed:').padEnd('uninterrupted:'.length);
   const found = [`${path}: ${WORDS[what]}`];
   if (first !== null) {
     found[0] += `, from byte ${first.offset} on`;

@@ -9,7 +9,7 @@ export interface ListedEntry extends Omit<Entry, 'link' | 'xattrs'> {
   readonly identity: string;
   /** How many names the file has, wherever they are. */
   readonly links: number;
-  /** The whole record as bytes, ctime and inode included; valid until the next batch is read. */
+  /** The whole record as bytes, ctime and inode included. */
   readonly record: Buffer;
 }
 

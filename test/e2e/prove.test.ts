@@ -157,6 +157,8 @@ for (const rbm of rbmsUnderTest()) {
         ]),
         [['none', 0, 'different']],
       );
+      assert.equal(alone.report.isReproducible, false);
+      assert.doesNotMatch(alone.output, /building once more/);
     });
 
     it('is not content with equal bytes of a leg that started clean, or of a build that nothing has interrupted', async () => {

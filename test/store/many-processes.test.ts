@@ -22,7 +22,8 @@ interface Program {
   readonly child: ChildProcess;
   readonly ready: Promise<unknown>;
   readonly closed: Promise<unknown[]>;
-  readonly said: () => string[];
+  /** The names that it has acknowledged. */
+  readonly saved: () => string[];
 }
 
 function start(...args: string[]): Program {
@@ -37,7 +38,7 @@ function start(...args: string[]): Program {
     child,
     ready: once(child.stdout, 'data'),
     closed: once(child, 'close'),
-    said: () => text.split('\n').filter((line) => line.startsWith('saved ')),
+    saved: () => text.split('\n').flatMap((line) => /^saved (.*)/.exec(line)?.[1] ?? []),
   };
 }
 
@@ -71,7 +72,7 @@ describe('the store', () => {
     const before = performance.now();
     await first.closed;
     const oneSave = Math.ceil(performance.now() - before);
-    const acknowledged = first.said().map((line) => line.slice('saved '.length));
+    const acknowledged = first.saved();
     assert.deepEqual(acknowledged, ['first-0']);
     let junk = 0;
     for (let round = 0; round < 50; round += 1) {
@@ -82,7 +83,7 @@ describe('the store', () => {
       await saver.closed;
       // The kernel's lock is free at once; the visible one would be waited for until it is stale.
       rmSync(paths.visibleLock, { recursive: true, force: true });
-      acknowledged.push(...saver.said().map((line) => line.slice('saved '.length)));
+      acknowledged.push(...saver.saved());
       const names = new Set(namesInIndex(store));
       assert.deepEqual(
         acknowledged.filter((name) => !names.has(name)),
