@@ -14,12 +14,15 @@ export interface LayerInTree {
 /**
  * Writes what of a layer is not to be extracted: members that the merged tree has from another layer or not at all, and
  * whiteouts. Most names stand one a line in a file; those that tar would read wrongly there become options.
+ * @returns how many members the layer has
  */
-export async function writeExclusions(path: string, of: LayerInTree): Promise<void> {
+export async function writeExclusions(path: string, of: LayerInTree): Promise<number> {
   const names = await open(`${path}.names`, 'w');
   const options = await open(`${path}.options`, 'w');
+  let members = 0;
   try {
     for await (const batch of of.members()) {
+      members += batch.length;
       const [lines, flags]: [string[], string[]] = [[], []];
       for (const member of batch) {
         const name = excludedName(member, of);
@@ -36,6 +39,7 @@ export async function writeExclusions(path: string, of: LayerInTree): Promise<vo
     await names.close();
     await options.close();
   }
+  return members;
 }
 
 function excludedName(

@@ -6,7 +6,7 @@ import { encodeFile } from './encode.js';
 import { writeExclusions } from './exclusions.js';
 import type { LayeredTree } from './merge.js';
 import { watchPositions } from './read-position.js';
-import { extractInSandbox, type ExtractStep } from './sandbox.js';
+import { extractInSandbox, type ExtractSize, type ExtractStep } from './sandbox.js';
 import type { LayerMember, MemberBatches } from './whiteout.js';
 
 /** A layer that is to be extracted. */
@@ -47,22 +47,34 @@ export async function extractLayers(
     await mkdir(lists);
     await mkdir(box);
     const steps: ExtractStep[] = [];
+    let entries = 0;
     for (const [number, layer] of layers.entries()) {
       steps.push(...(await prepareCopies(layer, { number, tree }, { lists, opened, first: steps.length })));
       const members = () => layer.members();
-      await writeExclusions(join(lists, String(steps.length)), { number, tree, members });
+      entries += await writeExclusions(join(lists, String(steps.length)), { number, tree, members });
       const unpack = `${decompressor(layer.compression).join(' ')} | ${cutOffAfter(layer.diffSize)}`;
       steps.push({ fd: layer.handle.fd, unpack });
     }
-    const largestFile = [...tree.values()].reduce((size, entry) => Math.max(size, sizeOf(entry)), 0);
+    const size = { ...sizeOfAll(layers, tree), entries };
     const fds = layers.map(({ handle }) => handle.fd);
-    await watchPositions(fds, options.onBytes, () =>
-      extractInSandbox(dir, steps, { box, lists, largestFile }),
-    );
+    await watchPositions(fds, options.onBytes, () => extractInSandbox(dir, steps, { box, lists, size }));
   } finally {
     await Promise.all(opened.map((handle) => handle.close()));
     await rm(work, { recursive: true, force: true });
   }
+}
+
+/** What bounds the programs that extract. Archives without a known size count as what the tree holds. */
+function sizeOfAll(layers: readonly LayerSource[], tree: LayeredTree): Omit<ExtractSize, 'entries'> {
+  let [largestFile, fileBytes] = [0, 0];
+  for (const entry of tree.values()) {
+    const size = sizeOf(entry);
+    largestFile = Math.max(largestFile, size);
+    fileBytes += size;
+  }
+  const known = layers.map(({ diffSize }) => diffSize).filter((size) => size < Number.MAX_SAFE_INTEGER);
+  const archiveBytes = known.reduce((sum, size) => sum + size, 0);
+  return { largestFile, bytes: fileBytes + archiveBytes };
 }
 
 /** Lets so many bytes through. GNU head copies pieces of 8 KiB, which takes longer than zstd. */

@@ -7,28 +7,57 @@ export interface ExtractStep {
   readonly unpack: string;
 }
 
+/** What the tree has that is to come out, which decides how much the programs may take. */
+export interface ExtractSize {
+  /** In bytes; a larger file ends the extraction. */
+  readonly largestFile: number;
+  /** Bytes of all archives, uncompressed, and of all files. */
+  readonly bytes: number;
+  /** Members of all archives. */
+  readonly entries: number;
+}
+
 /**
- * Runs GNU tar once for each step, one after the other, to extract into `target`, inside the id map, in a root directory of
- * its own where there is nothing but the target and, read-only, `/lists` and `/usr`: whatever an archive says, nothing else
- * can be read, linked or written.
+ * Runs GNU tar once for each step, one after the other, to extract into `target`, inside the id map, without a network, in
+ * a root directory of its own where there is nothing but the target and, read-only, `/lists` and `/usr`: whatever an archive
+ * says, nothing else can be read, linked, written or asked. How much each program may take is bounded.
  *
  * For step N there are two files: `N.names`, one name a line that is not extracted, and `N.options`, options of tar, each
  * ended by NUL.
  * @param of.box an empty directory to mount on
- * @param of.largestFile in bytes; a larger one ends the extraction
  * @throws RbmResumeError `COMMAND_FAILED`
  */
 export async function extractInSandbox(
   target: string,
   steps: readonly ExtractStep[],
-  of: { readonly box: string; readonly lists: string; readonly largestFile: number },
+  of: { readonly box: string; readonly lists: string; readonly size: ExtractSize },
 ): Promise<void> {
-  const limit = String(Math.ceil(of.largestFile / 1024) + 1);
-  const build = ['unshare', '--mount', '--propagation', 'private', 'bash', '-c', BUILD_BOX, 'bash'] as const;
+  const namespaces = ['--mount', '--propagation', 'private', '--net', '--ipc'] as const;
+  const build = ['unshare', ...namespaces, 'bash', '-c', BUILD_BOX, 'bash'] as const;
+  const limits = limitsOf(of.size).join(' ');
   const unpack = steps.map((step) => step.unpack);
-  await execInIdMap([...build, of.box, target, of.lists, EXTRACT, limit, ...unpack], {
+  await execInIdMap([...build, of.box, target, of.lists, EXTRACT, limits, ...unpack], {
     passed: steps.map(({ fd }) => fd),
   });
+}
+
+const GIB_IN_KIB = 1 << 20;
+
+/**
+ * The limits of each program as letters of bash's `ulimit` with their values, far above what an honest layer needs. Address
+ * space: a zstd frame made with --long=31 takes 2 GiB; GNU tar holds less than 2 KiB for a directory, a delayed link or an
+ * excluded name. Processor time: 2 MiB a second are slow even for xz, and 500 entries for a disk that others use.
+ */
+export function limitsOf({ largestFile, bytes, entries }: ExtractSize): string[] {
+  const seconds = 600 + bytes / (2 << 20) + entries / 500;
+  const limits = {
+    c: 0,
+    f: largestFile / 1024 + 1,
+    n: 256,
+    t: Math.min(seconds, 2 ** 31),
+    v: 4 * GIB_IN_KIB + 2 * entries,
+  };
+  return Object.entries(limits).map(([letter, value]) => `${letter}${Math.ceil(value)}`);
 }
 
 /** Makes the root directory in which tar runs. Where `/usr` can't be made read-only it must not be writable anyway. */
@@ -51,13 +80,21 @@ mount --bind "$target" "$box/rootfs"
 # A symbolic link of one layer must not lead the next one to the lists: options of tar can run programs.
 mount -o remount,ro "$box"
 cd "$box"
-exec chroot . bash -c "$@"
+# All that runs on the machine counts, on older kernels for a user of several containers too; so does every thread of xz.
+read -r _ _ _ tasks _ < /proc/loadavg || tasks=
+tasks=\${tasks#*/}
+limits="$2 u$((\${tasks:-0} + 1024))"
+exec chroot . bash -c "$1" "$limits" "\${@:3}"
 `;
 
-/** The name of the command is the limit of a file's size in KiB; its arguments unpack one layer each. */
+/** The name of the command is the limits; its arguments unpack one layer each. A lower limit of the caller's own stays. */
 const EXTRACT = `
 set -eo pipefail
-ulimit -f "$0"
+for limit in $0; do
+  most=$(ulimit -H "-\${limit:0:1}")
+  [ "$most" != unlimited ] && [ "$most" -le "\${limit:1}" ] || most=\${limit:1}
+  ulimit "-\${limit:0:1}" "$most"
+done
 cd /rootfs
 number=0
 for unpack; do
