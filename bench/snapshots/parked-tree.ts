@@ -5,7 +5,7 @@ import type { ProjectHash } from '../../lib/digest.js';
 import { park } from '../../lib/container/park.js';
 import { readIdMap } from '../../lib/id-map.js';
 import { summarizeListing } from '../../lib/rootfs/baseline.js';
-import { writeJsonDurably } from '../../lib/store/atomic-write.js';
+import { writeSealedDurably } from '../../lib/store/sealed-json.js';
 import { storePaths } from '../../lib/store/paths.js';
 import { readKeptRecord, RECORD_FORMAT, type KeptRecord } from '../../lib/store/record.js';
 
@@ -74,5 +74,5 @@ export async function parkTree({ store, hash, image, baseline, snapshot }: Parke
 export async function addLeg(store: string, hash: ProjectHash): Promise<void> {
   const { record: file } = storePaths(store).parked(hash);
   const record = await readKeptRecord(file);
-  await writeJsonDurably(file, { ...record, legs: [...record.legs, ...record.legs.slice(-1)] });
+  await writeSealedDurably(file, { ...record, legs: [...record.legs, ...record.legs.slice(-1)] });
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RbmResumeError } from '../errors.js';
 import { writeJsonAtomically } from '../store/atomic-write.js';
+import { writeSealedAtomically } from '../store/sealed-json.js';
 import { isOwnerAlive, listLive, readRunning, readScriptEnds, type LiveEntry } from '../store/live.js';
 import { withFileLock } from '../store/lock.js';
 import { storePaths, type LivePaths } from '../store/paths.js';
@@ -149,7 +150,7 @@ async function tryToStop(
         stoppedAt: new Date().toISOString(),
         place,
       };
-      await writeJsonAtomically(paths.stopped, stopped);
+      await writeSealedAtomically(paths.stopped, stopped);
       return { how: 'stopped', script, report };
     }
     const isOver =

@@ -6,10 +6,10 @@ import { messageOf } from '../errors.js';
 import { readIdMap } from '../id-map.js';
 import { parseBuildDescription, projectHash, scriptsOf, type BuildDescription } from '../project-hash.js';
 import { writeListing } from '../rootfs/baseline.js';
-import { writeJsonAtomically } from '../store/atomic-write.js';
 import { identifyOwner, listLive } from '../store/live.js';
 import { storePaths, type LivePaths, type StorePaths } from '../store/paths.js';
 import { RECORD_FORMAT, type LiveRecord, type ResumeMode } from '../store/record.js';
+import { writeSealedAtomically } from '../store/sealed-json.js';
 import { traceTo } from '../trace.js';
 import { holdBase } from './hold-base.js';
 import { resume, type Resumed } from './resume.js';
@@ -64,7 +64,7 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
   trace('%s has the project hash %s', options.project, hash);
   const started = await describeStart(options, { description, hash });
   // Before anything else, so that prune and interrupt know whose container it is.
-  await writeJsonAtomically(live.record, started);
+  await writeSealedAtomically(live.record, started);
   if (hash !== null) notes.push(...(await findLeftBehind(paths, { hash, id })));
 
   const kept = await resume(paths, started, notes);
@@ -79,7 +79,7 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
   }
   const baseline =
     kept?.baseline ?? (hash === null ? null : await recordBaseline(options.container, live, notes));
-  await writeJsonAtomically(live.record, {
+  await writeSealedAtomically(live.record, {
     ...started,
     legs: kept?.legs ?? [],
     resumed: kept !== null,

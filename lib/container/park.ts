@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import type { ProjectHash } from '../digest.js';
 import { messageOf } from '../errors.js';
 import { clearedEnvironment } from '../exec.js';
-import { syncDirectory, writeJsonDurably } from '../store/atomic-write.js';
+import { syncDirectory } from '../store/atomic-write.js';
 import { failedTries, MAX_FAILED_TRIES } from '../store/ledger.js';
 import { checkKeptTree } from '../store/kept-check.js';
 import { readBootId } from '../store/live.js';
 import { withHashLock, withStoreLock } from '../store/lock.js';
 import type { KeptPaths, LivePaths, StorePaths } from '../store/paths.js';
 import { readKeptRecord, workSeconds, type KeptRecord, type LiveRecord } from '../store/record.js';
+import { writeSealedDurably } from '../store/sealed-json.js';
 import { traceTo } from '../trace.js';
 import { directoryInode, discardDirectory, moveTree, type MoveKind } from '../rootfs/move-tree.js';
 import { rebaseline } from '../rootfs/rebaseline.js';
@@ -56,7 +57,7 @@ export function park(paths: StorePaths, request: ParkRequest): Promise<ParkResul
       parkedAt,
       inode: await inodeOf(container, kept),
     });
-    await writeJsonDurably(kept.pendingRecord, await complete());
+    await writeSealedDurably(kept.pendingRecord, await complete());
     await keepBase({ live, inputsDir, image: record.snapshot === null ? record.image : null }, kept);
     const how = await moveTree(container, kept.rootfs, {
       onCopy: request.onCopy,
@@ -65,7 +66,7 @@ export function park(paths: StorePaths, request: ParkRequest): Promise<ParkResul
         if (baseline !== null) baseline = await rebaseline(live.baseline, trees);
       },
     });
-    if (how === 'copy') await writeJsonDurably(kept.pendingRecord, await complete());
+    if (how === 'copy') await writeSealedDurably(kept.pendingRecord, await complete());
     if (baseline !== null) await rename(live.baseline, kept.baseline);
     await rename(kept.pendingRecord, kept.record);
     await syncDirectory(kept.dir);

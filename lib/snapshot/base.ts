@@ -8,12 +8,12 @@ import { readLayerListing, writeLayerListing } from '../layer/listing.js';
 import { readLayer, type LayerDiff } from '../layer/read.js';
 import { toLayerMember, type LayerMember, type MemberBatches } from '../layer/whiteout.js';
 import type { LayerProgress } from '../layer/write.js';
-import { writeJsonAtomically } from '../store/atomic-write.js';
 import { hasBlob, openBlob, type BlobName } from '../store/blobs.js';
 import { descriptorSchema, MEDIA_TYPE, type Descriptor } from '../store/oci.js';
 import { namesIn } from '../store/live.js';
 import type { StorePaths } from '../store/paths.js';
 import { readRecord } from '../store/record.js';
+import { writeSealedAtomically } from '../store/sealed-json.js';
 import { linkOrCopy, type StagedBlob, type Staging } from '../store/staging.js';
 import { ANNOTATION } from './annotations.js';
 
@@ -175,7 +175,7 @@ async function complete(
   const { digest, size } = listing;
   const { diffId } = diff;
   await mkdir(join(paths.state, 'bases'), { recursive: true });
-  await writeJsonAtomically(memoryOf(paths, source, options.compression), {
+  await writeSealedAtomically(memoryOf(paths, source, options.compression), {
     format: 1,
     descriptor,
     diffId,

@@ -3,10 +3,10 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest, ProjectHash } from '../digest.js';
 import { messageOf } from '../errors.js';
-import { writeJsonDurably } from '../store/atomic-write.js';
 import { commit } from '../store/commit.js';
 import { collectGarbage } from '../store/gc.js';
 import type { StorePaths } from '../store/paths.js';
+import { writeSealedDurably } from '../store/sealed-json.js';
 import { traceTo } from '../trace.js';
 import { annotateEntries, listSnapshots } from './open-store.js';
 import { nameRefs } from './refs.js';
@@ -35,7 +35,7 @@ export async function dropSnapshots(paths: StorePaths, hash: ProjectHash): Promi
  */
 export async function quarantine(paths: StorePaths, entry: SnapshotEntry, reason: string): Promise<void> {
   await mkdir(paths.quarantineRoot, { recursive: true });
-  await writeJsonDurably(join(paths.quarantineRoot, `${entry.hash}@${entry.generation}.json`), {
+  await writeSealedDurably(join(paths.quarantineRoot, `${entry.hash}@${entry.generation}.json`), {
     reason,
     at: new Date().toISOString(),
     descriptor: entry.descriptor,

@@ -5,6 +5,7 @@ import { RbmResumeError } from '../errors.js';
 import { syncDirectory, writeFileDurably } from '../store/atomic-write.js';
 import { hasBlob, MAX_JSON_BYTES, openBlob, type BlobName, type VerifiedBlob } from '../store/blobs.js';
 import { storePaths } from '../store/paths.js';
+import { sealJson } from '../store/sealed-json.js';
 import { namingWriteFailures } from '../store/write-failure.js';
 import { planParts, writeBlob } from './export-blob.js';
 import { withExportDirectory } from './export-directory.js';
@@ -172,7 +173,7 @@ const toManifest = (of: Pick<ExportManifest, 'snapshots' | 'blobs' | 'absent'>):
     writer: `rbm-resume ${VERSION}`,
     createdAt: new Date().toISOString(),
   } as const;
-  return `${JSON.stringify({ ...head, ...of } satisfies ExportManifest, null, 2)}\n`;
+  return sealJson({ ...head, ...of } satisfies ExportManifest);
 };
 
 const sumOf = (blobs: readonly Pick<BlobName, 'size'>[]): number =>

@@ -3,11 +3,11 @@ import { rename } from 'node:fs/promises';
 import type { ProjectHash } from '../digest.js';
 import { RbmResumeError } from '../errors.js';
 import { summarizeListing } from '../rootfs/baseline.js';
-import { writeJsonDurably } from '../store/atomic-write.js';
 import { withHashLock } from '../store/lock.js';
 import { checkKeptTree } from '../store/kept-check.js';
 import { storePaths, type KeptPaths, type StorePaths } from '../store/paths.js';
 import { readKeptRecord, type KeptRecord, type SnapshotRecord } from '../store/record.js';
+import { writeSealedDurably } from '../store/sealed-json.js';
 import { listSnapshots } from './open-store.js';
 import { saveSnapshot, type SavedSnapshot, type SaveOptions } from './save.js';
 import { Snapshot } from './snapshot.js';
@@ -53,7 +53,7 @@ export function packKept(store: string, hash: ProjectHash, options: PackOptions 
     });
     await rename(listingTo, kept.baseline);
     const { digest, generation } = saved.snapshot;
-    await writeJsonDurably(kept.record, {
+    await writeSealedDurably(kept.record, {
       ...record,
       baseline: saved.listing,
       snapshot: { digest, generation },

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { RbmResumeError, systemErrorCode } from '../errors.js';
 import { MAX_JSON_BYTES } from '../store/blobs.js';
 import { parseJson } from '../store/oci.js';
+import { findSealDamage } from '../store/sealed-json.js';
 import {
   EXPORT_MANIFEST,
   EXPORT_PARTS,
@@ -68,6 +69,8 @@ async function readManifest(dir: string): Promise<ExportManifest> {
     isJson = false;
   }
   if (!isJson) throw incomplete(dir, `${EXPORT_MANIFEST} is no JSON`, [EXPORT_MANIFEST]);
+  const damage = findSealDamage(text);
+  if (damage !== null) throw damagedExport(path, damage);
   const parsed = parseJson(exportManifestSchema, text);
   if (!('value' in parsed)) throw damagedExport(path, parsed.problem);
   const contradiction = findContradiction(parsed.value);

@@ -46,11 +46,15 @@ export async function writeFileDurably(
  * Writes a small file that nobody needs after a power cut: `path` holds the old content or the new one, whole, as long
  * as the machine runs. Spares a build that is never interrupted the waits for the disk.
  */
-export async function writeJsonAtomically(path: string, value: unknown): Promise<void> {
+export async function writeFileAtomically(path: string, data: string): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  await writeFile(temporary, toJson(value));
+  await writeFile(temporary, data);
   await rename(temporary, path);
 }
+
+/** {@link writeFileAtomically} of a value as JSON that a person can read. */
+export const writeJsonAtomically = (path: string, value: unknown): Promise<void> =>
+  writeFileAtomically(path, toJson(value));
 
 /** {@link writeFileDurably} of a value as JSON that a person can read. */
 export const writeJsonDurably = (path: string, value: unknown): Promise<void> =>

@@ -3,9 +3,9 @@ import { rename } from 'node:fs/promises';
 import * as v from 'valibot';
 import type { ProjectHash } from '../digest.js';
 import { systemErrorCode } from '../errors.js';
-import { writeJsonDurably } from './atomic-write.js';
 import type { StorePaths } from './paths.js';
 import { readRecord } from './record.js';
+import { writeSealedDurably } from './sealed-json.js';
 
 /** So many builds may fail after a resume before what is kept under their hash is set aside. */
 export const MAX_FAILED_TRIES = 2;
@@ -25,7 +25,10 @@ export async function failedTries(paths: StorePaths, hash: ProjectHash): Promise
 export async function chargeFailedTry(paths: StorePaths, hash: ProjectHash): Promise<number> {
   const ledger = await readLedger(paths);
   const tries = (ledger.failedTries[hash] ?? 0) + 1;
-  await writeJsonDurably(paths.ledger, { ...ledger, failedTries: { ...ledger.failedTries, [hash]: tries } });
+  await writeSealedDurably(paths.ledger, {
+    ...ledger,
+    failedTries: { ...ledger.failedTries, [hash]: tries },
+  });
   return tries;
 }
 
@@ -34,7 +37,7 @@ export async function forgetFailedTries(paths: StorePaths, hash: ProjectHash): P
   const ledger = await readLedger(paths);
   if (!(hash in ledger.failedTries)) return;
   const others = Object.entries(ledger.failedTries).filter(([key]) => key !== hash);
-  await writeJsonDurably(paths.ledger, { ...ledger, failedTries: Object.fromEntries(others) });
+  await writeSealedDurably(paths.ledger, { ...ledger, failedTries: Object.fromEntries(others) });
 }
 
 /** A ledger that can't be read counts nothing: the damaged file is moved aside, so the loss can be seen. */

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import { isProjectHash, type ProjectHash } from '../digest.js';
 import { messageOf, RbmResumeError } from '../errors.js';
+import { parseSealed } from './sealed-json.js';
 
 /** The number of the records' format; a record of another one is not read. */
 export const RECORD_FORMAT = 1;
@@ -149,7 +150,7 @@ export function parseSnapshotRecord(text: string): SnapshotRecord | null {
 }
 
 /**
- * Reads a JSON file of a known shape.
+ * Reads a JSON file of a known shape, sealed or of a version that did not seal.
  * @throws RbmResumeError `BAD_RECORD`, which names the file and the first thing that is wrong with it
  */
 export async function readRecord<S extends v.GenericSchema>(
@@ -158,7 +159,7 @@ export async function readRecord<S extends v.GenericSchema>(
 ): Promise<v.InferOutput<S>> {
   let value: unknown;
   try {
-    value = JSON.parse(await readFile(path, 'utf8'));
+    value = parseSealed(await readFile(path));
   } catch (cause) {
     throw badRecord(path, messageOf(cause), cause);
   }

@@ -1,10 +1,20 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { afterEach, describe, it } from 'node:test';
 import { TrapWorkspace, until, type Finished, type TrapProject } from '../rbm/trap-workspace.js';
 import { loadShim, rbmsUnderTest } from '../rbm/workspace.js';
+import { editSealed } from '../store/sealed-files.js';
 
 const WRITE = 'echo out > "[% dest_dir %]/[% c("filename") %]"';
 /** Stops in its first leg, so it can be interrupted; ends with `end` in every later one. */
@@ -121,6 +131,7 @@ for (const rbm of rbmsUnderTest()) {
       const w = make({ hurt: { build: stopsOnce(WRITE) } });
       const damages: [string, (dir: string) => void][] = [
         ['record.json', (dir) => writeFileSync(join(dir, 'record.json'), '{"format":')],
+        ['record.json: its checksum', (dir) => truncateSync(join(dir, 'record.json'), 100)],
         ['root filesystem is missing', (dir) => spawnSync('mv', [join(dir, 'rootfs'), `${dir}.away`])],
         [
           'is a copy, or was replaced',
@@ -129,18 +140,16 @@ for (const rbm of rbmsUnderTest()) {
         [
           'other id ranges',
           (dir) => {
-            const file = join(dir, 'record.json');
-            writeFileSync(file, readFileSync(file, 'utf8').replace(/"first": \d+/, '"first": 7'));
+            editSealed(join(dir, 'record.json'), (record) => {
+              const { idMap, ...rest } = record as { idMap: { uids: object } };
+              return { ...rest, idMap: { ...idMap, uids: { ...idMap.uids, first: 7 } } };
+            });
           },
         ],
         [
           'restarted before',
           (dir) => {
-            const file = join(dir, 'record.json');
-            writeFileSync(
-              file,
-              readFileSync(file, 'utf8').replace(/"bootId": "[^"]+"/, '"bootId": "another"'),
-            );
+            editSealed(join(dir, 'record.json'), (record) => ({ ...record, bootId: 'another' }));
             rmSync(join(dir, 'synced'), { force: true });
           },
         ],

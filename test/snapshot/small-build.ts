@@ -7,6 +7,7 @@ import { writeListing } from '../../lib/rootfs/baseline.js';
 import { saveSnapshot, type SavedSnapshot } from '../../lib/snapshot/save.js';
 import type { Snapshot } from '../../lib/snapshot/snapshot.js';
 import { RECORD_FORMAT, type SnapshotRecord } from '../../lib/store/record.js';
+import { parseSealed, sealJson } from '../../lib/store/sealed-json.js';
 
 /** A container of a few files, and the tarball that it began with. */
 export interface SmallBuild {
@@ -93,13 +94,13 @@ interface Manifest {
 
 /** What `manifest.json` of an export says, as it stands in the file. */
 export const readExportManifest = (dir: string): Manifest =>
-  JSON.parse(readFileSync(join(dir, 'manifest.json'), 'utf8')) as Manifest;
+  parseSealed(readFileSync(join(dir, 'manifest.json'))) as Manifest;
 
-/** Changes `manifest.json` of an export. */
+/** Changes `manifest.json` of an export, and seals it anew. */
 export function editExportManifest(dir: string, edit: (manifest: Manifest) => void): void {
   const manifest = readExportManifest(dir);
   edit(manifest);
-  writeFileSync(join(dir, 'manifest.json'), JSON.stringify(manifest));
+  writeFileSync(join(dir, 'manifest.json'), sealJson(manifest));
 }
 
 /** The parts of an export, sorted as the shell sorts them. */
