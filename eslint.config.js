@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint';
  * it, never from one above (docs/design.md, "Layout").
  */
 const floors = [
-  ['errors', 'digest', 'trace'],
+  ['errors', 'digest', 'trace', 'system-error'],
   ['script'],
   ['exec', 'id-map'],
   ['rootfs'],

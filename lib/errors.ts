@@ -32,6 +32,7 @@ export const ERROR_EXIT_STATUS = {
   ID_MAP_FAILED: EXIT.unfitHost,
   COMMAND_NOT_FOUND: EXIT.unfitHost,
   COMMAND_FAILED: EXIT.io,
+  IO_FAILED: EXIT.io,
   BAD_RECORD: EXIT.damaged,
   BAD_INDEX: EXIT.damaged,
   MISSING_BLOB: EXIT.damaged,

@@ -116,7 +116,9 @@ function endOf(stdin: Writable): void {
 }
 
 async function letGoWhenReady(child: ChildProcess, onWaiting: (pid: number) => Promise<void>): Promise<void> {
-  const [go, ready] = [child.stdio[3] as Writable, child.stdio[4] as Readable];
+  // Where there are no descriptors left for pipes the child has none, and says so by its error.
+  const [go, ready] = [child.stdio?.[3] as Writable | null, child.stdio?.[4] as Readable | null];
+  if (!go || !ready) return;
   go.on('error', () => {});
   const isReady = await new Promise<boolean>((resolve) => {
     ready.once('data', () => resolve(true));

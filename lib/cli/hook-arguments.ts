@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { RbmResumeError, messageOf } from '../errors.js';
 import { RunDirectory } from '../container/run-directory.js';
+import { toIoFailure } from '../system-error.js';
 
 /** The value of an option or of its environment variable, as an absolute path. */
 export function requiredPath(value: string | undefined, names: string): string {
@@ -43,7 +44,8 @@ export const say = (line: string): void => {
 export async function runHook(main: () => Promise<number>): Promise<void> {
   try {
     process.exitCode = await main();
-  } catch (error) {
+  } catch (thrown) {
+    const error = toIoFailure(thrown, 'the hook could not go on');
     if (error instanceof RbmResumeError) {
       say(messageOf(error));
       if (error.hint !== undefined) say(error.hint);

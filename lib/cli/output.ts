@@ -2,6 +2,7 @@ import Table from 'cli-table3';
 import prettyBytes from 'pretty-bytes';
 import prettyMs from 'pretty-ms';
 import { ERROR_EXIT_STATUS, RbmResumeError } from '../errors.js';
+import { toIoFailure } from '../system-error.js';
 
 /** Prints one value as JSON on standard output: what `--json` is. */
 export function printJson(value: unknown): void {
@@ -41,7 +42,8 @@ export const formatAge = (isoTime: string): string =>
  * Tells an error to the person and sets the exit status: code, message, causes and hint for our own; a stack for
  * anything else, which is a bug.
  */
-export function reportError(error: unknown, options: { readonly json: boolean }): void {
+export function reportError(thrown: unknown, options: { readonly json: boolean }): void {
+  const error = toIoFailure(thrown, 'the command could not go on');
   if (!(error instanceof RbmResumeError)) {
     process.stderr.write(`rbm-resume: ${error instanceof Error ? error.stack : String(error)}\n`);
     process.exitCode = 70;

@@ -3,6 +3,7 @@ import { listLive, readRunning } from '../store/live.js';
 import { storePaths, type LivePaths } from '../store/paths.js';
 import type { LiveRecord } from '../store/record.js';
 import { describePosition, readOutline, readPosition } from './script-units.js';
+import { namingIoFailures } from '../system-error.js';
 
 /** A container in which rbm builds now. */
 export interface Building {
@@ -27,7 +28,11 @@ export interface Place {
 }
 
 /** What is being built now with the store at `store`; containers of killed runs are no longer. */
-export async function listBuilding(store: string): Promise<Building[]> {
+export function listBuilding(store: string): Promise<Building[]> {
+  return namingIoFailures(`listing what is built with ${store}`, () => readBuilding(store));
+}
+
+async function readBuilding(store: string): Promise<Building[]> {
   const building: Building[] = [];
   for (const { id, record, running, isOwnerAlive, paths } of await listLive(storePaths(store))) {
     if (record === null || !isOwnerAlive) continue;

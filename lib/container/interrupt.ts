@@ -16,6 +16,7 @@ import { findRunner } from './stop/processes.js';
 import { DEFAULT_FINISH_STATEMENT_MS, NotYet, RestingScript } from './rest.js';
 import { letGoOn } from './script-units.js';
 import { stopScript, type StopOptions, type StopReport } from './stop/stop-script.js';
+import { namingIoFailures } from '../system-error.js';
 
 const trace = traceTo('interrupt');
 
@@ -57,7 +58,11 @@ const FINISH_PART = 0.4;
  * Interrupts builds from outside, as the user who runs them. When it returns, nothing of their scripts is alive.
  * @throws RbmResumeError `NO_SUCH_CONTAINER` when nothing that matches is being built; `STILL_ALIVE`
  */
-export async function interrupt(options: InterruptOptions): Promise<InterruptResult[]> {
+export function interrupt(options: InterruptOptions): Promise<InterruptResult[]> {
+  return namingIoFailures('interrupting builds', () => interruptChosen(options));
+}
+
+async function interruptChosen(options: InterruptOptions): Promise<InterruptResult[]> {
   const live = (await listLive(storePaths(options.store))).filter(
     (entry): entry is LiveEntry & { record: LiveRecord } =>
       entry.record !== null && entry.isOwnerAlive && isMeant(options.which, entry.record),

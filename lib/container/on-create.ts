@@ -14,6 +14,7 @@ import { traceTo } from '../trace.js';
 import { holdBase } from './hold-base.js';
 import { resume, type Resumed } from './resume.js';
 import type { RunDirectory } from './run-directory.js';
+import { namingIoFailures } from '../system-error.js';
 
 const trace = traceTo('create');
 
@@ -48,7 +49,11 @@ export interface CreateResult {
  * Makes the container of a build: from what is kept under its project hash, or clean. Trouble with what was kept never
  * fails a build: it is set aside, a note says why, and the build starts clean.
  */
-export async function createContainer(options: CreateOptions): Promise<CreateResult> {
+export function createContainer(options: CreateOptions): Promise<CreateResult> {
+  return namingIoFailures(`making the container of ${options.project}`, () => startContainer(options));
+}
+
+async function startContainer(options: CreateOptions): Promise<CreateResult> {
   const paths = storePaths(options.store);
   const id = basename(options.container);
   const live = paths.live(id);

@@ -15,6 +15,7 @@ import { keep } from './keep.js';
 import { decideOutcome, type ContainerFacts, type Outcome } from './outcome.js';
 import type { ParkResult } from './park.js';
 import type { RunDirectory } from './run-directory.js';
+import { namingIoFailures } from '../system-error.js';
 
 const trace = traceTo('exit');
 
@@ -38,7 +39,11 @@ export interface ExitResult {
  * Ends the container of a build by what its scripts' own ends say: parks it, or removes it. What a resume was made from
  * is charged when the build failed, and dropped when it succeeded.
  */
-export async function exitContainer(options: ExitOptions): Promise<ExitResult> {
+export function exitContainer(options: ExitOptions): Promise<ExitResult> {
+  return namingIoFailures(`ending the container ${options.container}`, () => concludeBuild(options));
+}
+
+async function concludeBuild(options: ExitOptions): Promise<ExitResult> {
   const paths = storePaths(options.store);
   const id = basename(options.container);
   const live = paths.live(id);

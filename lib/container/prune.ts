@@ -10,6 +10,7 @@ import { withStoreLock } from '../store/lock.js';
 import { keptPathsIn, storePaths, type StorePaths } from '../store/paths.js';
 import { readKeptRecord } from '../store/record.js';
 import { listProcesses } from './stop/processes.js';
+import { namingIoFailures } from '../system-error.js';
 
 /** Something that nobody uses any more. */
 export interface Leftover {
@@ -19,7 +20,11 @@ export interface Leftover {
 }
 
 /** What runs that were killed left behind, what was set aside, and failed builds kept for a look. Nothing is changed. */
-export async function findLeftovers(store: string): Promise<Leftover[]> {
+export function findLeftovers(store: string): Promise<Leftover[]> {
+  return namingIoFailures(`looking for what nobody uses in ${store}`, () => lookForLeftovers(store));
+}
+
+async function lookForLeftovers(store: string): Promise<Leftover[]> {
   const paths = storePaths(store);
   const killed = (await listLive(paths)).filter(({ isOwnerAlive }) => !isOwnerAlive);
   const namedIn = async (what: Leftover['what'], root: string): Promise<Leftover[]> =>
@@ -57,7 +62,11 @@ async function findUnfinished(paths: StorePaths): Promise<Leftover[]> {
  * container of a killed rbm are killed first: nobody waits for what they make.
  * @throws RbmResumeError `STILL_ALIVE` when one of them can't be killed
  */
-export async function pruneLeftovers(store: string): Promise<Leftover[]> {
+export function pruneLeftovers(store: string): Promise<Leftover[]> {
+  return namingIoFailures(`pruning ${store}`, () => removeLeftovers(store));
+}
+
+async function removeLeftovers(store: string): Promise<Leftover[]> {
   const paths = storePaths(store);
   const found = await withStoreLock(paths, async () => {
     const leftovers = await findLeftovers(store);

@@ -8,6 +8,7 @@ import { traceTo } from '../trace.js';
 import { DEFAULT_GRACE_MS, interruptContainer, type InterruptResult } from './interrupt.js';
 import { DEFAULT_FINISH_STATEMENT_MS } from './rest.js';
 import { RunDirectory, type RunEvent } from './run-directory.js';
+import { namingIoFailures } from '../system-error.js';
 
 const trace = traceTo('run');
 
@@ -70,7 +71,11 @@ export interface RunResult {
  * right way. SIGINT and SIGTERM have their default meaning again below it, whatever this process was started with.
  * @throws RbmResumeError `COMMAND_NOT_FOUND`
  */
-export async function runBuild(options: RunOptions): Promise<RunResult> {
+export function runBuild(options: RunOptions): Promise<RunResult> {
+  return namingIoFailures('running rbm', () => runRbm(options));
+}
+
+async function runRbm(options: RunOptions): Promise<RunResult> {
   const directory = await RunDirectory.make();
   try {
     const child = await start(options, directory);

@@ -17,6 +17,7 @@ import {
   type UninterruptedBuild,
 } from './report.js';
 import type { CurrentStatement, StatementPosition } from './watch.js';
+import { namingIoFailures } from '../system-error.js';
 
 export interface ProveOptions {
   readonly project: string;
@@ -65,7 +66,11 @@ export const DEFAULT_INTERRUPTIONS = 3;
  * of is built once, before, and stays as after any build.
  * @throws RbmResumeError `USAGE`, `BAD_CONFIG`, `COMMAND_NOT_FOUND`, `COMMAND_FAILED`
  */
-export async function prove(options: ProveOptions): Promise<ProveReport> {
+export function prove(options: ProveOptions): Promise<ProveReport> {
+  return namingIoFailures('proving', () => proveBuild(options));
+}
+
+async function proveBuild(options: ProveOptions): Promise<ProveReport> {
   const command = parseRbmCommand(options.argv, options.project);
   const counts = {
     runs: countOf(options.runs ?? DEFAULT_RUNS, { what: 'runs', from: 1 }),

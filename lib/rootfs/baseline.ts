@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import xxhash from 'xxhash-wasm';
 import { execInIdMap } from '../id-map.js';
 import { fingerprintFile } from './fingerprint.js';
+import { namingIoFailures } from '../system-error.js';
 
 /** The listing of a tree: how many entries, the length of the file in bytes, and the XXH64 of it as 16 hex digits. */
 export interface ListingSummary {
@@ -24,7 +25,11 @@ export const LISTING_FORMAT = '%y %m %U %G %s %n %D %i %T@ %C@\\t%P\\0%l\\0';
  * Takes about 0.3 s for 100,000 entries whose inodes are in memory. Not atomic: write to a place that nobody reads yet.
  * @throws RbmResumeError `COMMAND_FAILED` also when find could not read a part of the tree
  */
-export async function writeListing(dir: string, file: string): Promise<ListingSummary> {
+export function writeListing(dir: string, file: string): Promise<ListingSummary> {
+  return namingIoFailures(`listing ${dir}`, () => listInto(dir, file));
+}
+
+async function listInto(dir: string, file: string): Promise<ListingSummary> {
   const handle = await open(file, 'w', 0o644);
   try {
     await execInIdMap(['find', dir, '-xdev', '-printf', LISTING_FORMAT], { stdoutTo: handle.fd });

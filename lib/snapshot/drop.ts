@@ -11,6 +11,7 @@ import { traceTo } from '../trace.js';
 import { annotateEntries, listSnapshots } from './open-store.js';
 import { nameRefs } from './refs.js';
 import type { SnapshotEntry } from './snapshot.js';
+import { namingIoFailures } from '../system-error.js';
 
 const trace = traceTo('snapshot');
 
@@ -18,7 +19,11 @@ const trace = traceTo('snapshot');
  * Forgets all snapshots under a hash and removes the blobs that nothing else refers to.
  * @returns how many there were
  */
-export async function dropSnapshots(paths: StorePaths, hash: ProjectHash): Promise<number> {
+export function dropSnapshots(paths: StorePaths, hash: ProjectHash): Promise<number> {
+  return namingIoFailures(`dropping the snapshots of ${hash}`, () => removeAll(paths, hash));
+}
+
+async function removeAll(paths: StorePaths, hash: ProjectHash): Promise<number> {
   // Most builds were never interrupted: they don't wait for a lock.
   if (!existsSync(paths.index)) return 0;
   const entries = (await listSnapshots(paths)).filter((entry) => entry.hash === hash);

@@ -20,6 +20,7 @@ import {
 import { chooseSnapshot, listSnapshots } from './open-store.js';
 import { baseLayerOf, checkIdentity, listBlobs } from './snapshot-blobs.js';
 import { Snapshot, type SnapshotEntry } from './snapshot.js';
+import { namingIoFailures } from '../system-error.js';
 
 const { version: VERSION } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -56,11 +57,15 @@ export interface ExportedSnapshots {
  * @throws RbmResumeError `USAGE`, `NO_SUCH_SNAPSHOT`, `AMBIGUOUS_HASH`, `DIRECTORY_NOT_EMPTY`, `STORE_BUSY`,
  *   `STORE_WRITE_FAILED`, `MISSING_BLOB`, `DAMAGED_BLOB`, `DAMAGED_SNAPSHOT`, `BAD_INDEX`
  */
-export async function exportSnapshots(
+export function exportSnapshots(
   store: string,
   dir: string,
   options: ExportOptions = {},
 ): Promise<ExportedSnapshots> {
+  return namingIoFailures(`exporting ${store} to ${dir}`, () => exportChosen(store, dir, options));
+}
+
+async function exportChosen(store: string, dir: string, options: ExportOptions): Promise<ExportedSnapshots> {
   const paths = storePaths(store);
   const maxPartSize = options.maxPartSize ?? DEFAULT_PART_BYTES;
   if (!Number.isSafeInteger(maxPartSize) || maxPartSize < 1)

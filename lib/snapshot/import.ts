@@ -19,6 +19,7 @@ import { openExport, type OpenExport } from './read-export.js';
 import { mergeGenerations, type MergedGenerations, type MergeLoss } from './refs.js';
 import { baseLayerOf, listBlobs, workSecondsOf } from './snapshot-blobs.js';
 import type { Snapshot, SnapshotEntry } from './snapshot.js';
+import { namingIoFailures } from '../system-error.js';
 
 export interface ImportOptions {
   readonly onProgress?: (progress: TransferProgress) => void;
@@ -52,11 +53,15 @@ export interface ImportedSnapshots {
  * @throws RbmResumeError `NO_EXPORT`, `INCOMPLETE_EXPORT`, `DAMAGED_EXPORT`, `NO_ROOM`, `STORE_BUSY`, `STORE_WRITE_FAILED`, `BAD_INDEX`,
  *   `MISSING_BLOB` when a blob of the store was removed meanwhile
  */
-export async function importSnapshots(
+export function importSnapshots(
   store: string,
   dir: string,
   options: ImportOptions = {},
 ): Promise<ImportedSnapshots> {
+  return namingIoFailures(`importing ${dir} into ${store}`, () => importExport(store, dir, options));
+}
+
+async function importExport(store: string, dir: string, options: ImportOptions): Promise<ImportedSnapshots> {
   const paths = storePaths(store);
   const source = await openExport(dir);
   try {

@@ -5,6 +5,7 @@ import type { Leg } from '../store/record.js';
 import { ANNOTATION } from './annotations.js';
 import { sumGrowth, type Growth } from './growth.js';
 import type { Snapshot, SnapshotLayer } from './snapshot.js';
+import { namingIoFailures } from '../system-error.js';
 
 /** One layer of a snapshot, for a person to look at. */
 export interface InspectedLayer {
@@ -53,7 +54,11 @@ export interface InspectedSnapshot {
  * Tells all about a snapshot. Reads the listings of its layers, not the layers.
  * @throws RbmResumeError `MISSING_BLOB`, `DAMAGED_BLOB`, `BAD_LAYER`, `DAMAGED_SNAPSHOT`
  */
-export async function inspectSnapshot(snapshot: Snapshot): Promise<InspectedSnapshot> {
+export function inspectSnapshot(snapshot: Snapshot): Promise<InspectedSnapshot> {
+  return namingIoFailures(`looking at ${snapshot.hash}`, () => describeSnapshot(snapshot));
+}
+
+async function describeSnapshot(snapshot: Snapshot): Promise<InspectedSnapshot> {
   const { record, entry } = snapshot;
   const layers = [];
   for (const layer of snapshot.layers) layers.push(await inspectLayer(snapshot, layer));

@@ -10,6 +10,7 @@ import { namesIn } from '../store/live.js';
 import { withStoreLock } from '../store/lock.js';
 import { keptPathsIn, storePaths, type KeptPaths } from '../store/paths.js';
 import { readKeptRecord, type KeptRecord } from '../store/record.js';
+import { namingIoFailures } from '../system-error.js';
 
 /** A root filesystem that is kept under a project hash, or was set aside. */
 export interface Kept {
@@ -33,7 +34,11 @@ export interface KeptSize {
 }
 
 /** All that the store at `store` keeps, sorted by hash, what is parked first. */
-export async function listKept(store: string): Promise<Kept[]> {
+export function listKept(store: string): Promise<Kept[]> {
+  return namingIoFailures(`listing what ${store} keeps`, () => readAllKept(store));
+}
+
+async function readAllKept(store: string): Promise<Kept[]> {
   const paths = storePaths(store);
   const read = async (root: string, state: Kept['state']): Promise<Kept[]> => {
     const hashes = (await namesIn(root)).filter(isProjectHash);
@@ -101,7 +106,11 @@ export async function sizeOfKept(kept: Kept): Promise<KeptSize> {
  * Removes what is parked under a hash, and forgets its failed tries.
  * @throws RbmResumeError `NOT_KEPT`, `AMBIGUOUS_HASH`
  */
-export async function removeKept(store: string, prefix: string): Promise<Kept> {
+export function removeKept(store: string, prefix: string): Promise<Kept> {
+  return namingIoFailures(`removing ${prefix}`, () => removeParked(store, prefix));
+}
+
+async function removeParked(store: string, prefix: string): Promise<Kept> {
   const kept = await inspectKept(store, prefix);
   const paths = storePaths(store);
   await withStoreLock(paths, async () => {
@@ -116,7 +125,11 @@ export async function removeKept(store: string, prefix: string): Promise<Kept> {
  * ids there, as in the store. What is kept stays as it is.
  * @throws RbmResumeError `NOT_KEPT`, `AMBIGUOUS_HASH`, `DIRECTORY_NOT_EMPTY`
  */
-export async function restoreKept(store: string, prefix: string, dir: string): Promise<Kept> {
+export function restoreKept(store: string, prefix: string, dir: string): Promise<Kept> {
+  return namingIoFailures(`restoring ${prefix} to ${dir}`, () => copyParked(store, prefix, dir));
+}
+
+async function copyParked(store: string, prefix: string, dir: string): Promise<Kept> {
   if ((await entriesOf(dir)).length > 0) {
     throw new RbmResumeError('DIRECTORY_NOT_EMPTY', `${dir} is not an empty directory`, {
       hint: 'Name a directory that does not exist yet.',

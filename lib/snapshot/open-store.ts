@@ -6,6 +6,7 @@ import { imageManifestSchema, MEDIA_TYPE, REF_NAME, type Descriptor } from '../s
 import { storePaths, type StorePaths } from '../store/paths.js';
 import { ANNOTATION } from './annotations.js';
 import { Snapshot, type SnapshotEntry } from './snapshot.js';
+import { namingIoFailures } from '../system-error.js';
 
 /** The snapshots of a store. Reading takes no lock: the index changes atomically. */
 export interface SnapshotStore {
@@ -31,7 +32,11 @@ export function openStore(dir: string): SnapshotStore {
 }
 
 /** What the index has of ours, by hash and generation; also what skopeo has brought, which annotates no entries. */
-export async function listSnapshots(paths: StorePaths): Promise<SnapshotEntry[]> {
+export function listSnapshots(paths: StorePaths): Promise<SnapshotEntry[]> {
+  return namingIoFailures(`listing the snapshots of ${paths.root}`, () => readEntries(paths));
+}
+
+async function readEntries(paths: StorePaths): Promise<SnapshotEntry[]> {
   const manifests = await annotateEntries(paths, (await readIndex(paths)).manifests);
   return manifests
     .flatMap((descriptor) => entryOf(descriptor) ?? [])

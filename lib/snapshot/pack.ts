@@ -11,6 +11,7 @@ import { writeSealedDurably } from '../store/sealed-json.js';
 import { listSnapshots } from './open-store.js';
 import { saveSnapshot, type SavedSnapshot, type SaveOptions } from './save.js';
 import { Snapshot } from './snapshot.js';
+import { namingIoFailures } from '../system-error.js';
 
 export type PackOptions = Pick<SaveOptions, 'compression' | 'withoutBase' | 'onProgress'>;
 
@@ -25,6 +26,10 @@ export type PackResult =
  * @throws RbmResumeError `NOT_KEPT`, `BAD_RECORD`, `OTHER_ID_RANGE`, `NOT_ON_DISK`, and as `saveSnapshot`
  */
 export function packKept(store: string, hash: ProjectHash, options: PackOptions = {}): Promise<PackResult> {
+  return namingIoFailures(`packing ${hash}`, () => packParked(store, hash, options));
+}
+
+function packParked(store: string, hash: ProjectHash, options: PackOptions): Promise<PackResult> {
   const paths = storePaths(store);
   return withHashLock(paths, hash, async () => {
     const kept = paths.parked(hash);

@@ -12,6 +12,7 @@ import { findReachable } from '../store/reachable.js';
 import { removeEntries } from './drop.js';
 import { listSnapshots } from './open-store.js';
 import type { SnapshotEntry } from './snapshot.js';
+import { namingIoFailures } from '../system-error.js';
 
 /** Which snapshots go. Without any limit none does. */
 export interface PruneLimits {
@@ -47,7 +48,11 @@ export interface PrunedSnapshots {
  * @throws RbmResumeError `USAGE` for a limit that is no such number, `BAD_INDEX`, `STORE_BUSY`, `STORE_WRITE_FAILED`, and
  *   `MISSING_BLOB` or `DAMAGED_BLOB` when a manifest can't be read: then no blob is removed
  */
-export async function pruneSnapshots(store: string, options: PruneOptions = {}): Promise<PrunedSnapshots> {
+export function pruneSnapshots(store: string, options: PruneOptions = {}): Promise<PrunedSnapshots> {
+  return namingIoFailures(`pruning ${store}`, () => removeChosen(store, options));
+}
+
+async function removeChosen(store: string, options: PruneOptions): Promise<PrunedSnapshots> {
   const paths = storePaths(store);
   refuseBadLimits(options);
   const chosen = await chooseForRemoval(paths, options);

@@ -18,6 +18,7 @@ import { ANNOTATION } from './annotations.js';
 import { openStore } from './open-store.js';
 import type { SnapshotProgress } from './save.js';
 import type { Snapshot, SnapshotLayer } from './snapshot.js';
+import { namingIoFailures } from '../system-error.js';
 
 const trace = traceTo('snapshot');
 
@@ -55,7 +56,14 @@ export async function restoreSnapshot(
 }
 
 /** {@link restoreSnapshot} of a snapshot that is open already. */
-export async function restoreTree(
+export function restoreTree(
+  snapshot: Snapshot,
+  to: RestoreOptions & { readonly dir: string },
+): Promise<RestoredSnapshot> {
+  return namingIoFailures(`restoring ${snapshot.hash} to ${to.dir}`, () => restoreLayers(snapshot, to));
+}
+
+async function restoreLayers(
   snapshot: Snapshot,
   to: RestoreOptions & { readonly dir: string },
 ): Promise<RestoredSnapshot> {

@@ -24,6 +24,7 @@ import { layerAnnotations, putListing, type PreparedLayer } from './base.js';
 import { commitImage } from './image.js';
 import { findLower, type Lower } from './lower.js';
 import type { Snapshot } from './snapshot.js';
+import { namingIoFailures } from '../system-error.js';
 
 /**
  * What is being done for a snapshot, and how far it has come. `bytes` are those of archives, uncompressed while they are
@@ -82,6 +83,10 @@ export interface SavedSnapshot {
  *   `INEXACT_SNAPSHOT`, `STORE_BUSY`, `STORE_WRITE_FAILED`, and where the parent can't be used as `Snapshot.open`
  */
 export function saveSnapshot(store: string, options: SaveOptions): Promise<SavedSnapshot> {
+  return namingIoFailures(`saving a snapshot of ${options.rootfs}`, () => saveTree(store, options));
+}
+
+function saveTree(store: string, options: SaveOptions): Promise<SavedSnapshot> {
   const paths = storePaths(store);
   return withStaging(paths, async (staging) => {
     const listingFile = join(staging.dir, 'tree.listing');

@@ -11,6 +11,7 @@ import { annotateEntries, entryOf } from './open-store.js';
 import type { SnapshotProgress } from './save.js';
 import { Snapshot, type SnapshotEntry } from './snapshot.js';
 import { LayerCheck } from './verify-layer.js';
+import { namingIoFailures, toIoFailure } from '../system-error.js';
 
 /** A defect of a store. */
 export interface VerifyFinding {
@@ -48,7 +49,11 @@ export interface VerifyResult {
  * Takes no lock: what is removed meanwhile may be found missing.
  * @throws RbmResumeError `COMMAND_NOT_FOUND`; defects of the store are findings
  */
-export async function verifyStore(store: string, options: VerifyOptions = {}): Promise<VerifyResult> {
+export function verifyStore(store: string, options: VerifyOptions = {}): Promise<VerifyResult> {
+  return namingIoFailures(`verifying ${store}`, () => checkStore(store, options));
+}
+
+async function checkStore(store: string, options: VerifyOptions): Promise<VerifyResult> {
   const paths = storePaths(store);
   const findings: VerifyFinding[] = [];
   const report: Report = async (of, work) => {
@@ -161,7 +166,8 @@ async function bytesOfBlobs(paths: StorePaths): Promise<number> {
   return bytes;
 }
 
-function findingOf(error: unknown, of: Pick<VerifyFinding, 'snapshot' | 'blob'>): VerifyFinding {
+function findingOf(thrown: unknown, of: Pick<VerifyFinding, 'snapshot' | 'blob'>): VerifyFinding {
+  const error = toIoFailure(thrown, "it can't be read");
   if (!(error instanceof RbmResumeError) || error.code === 'COMMAND_NOT_FOUND') throw error;
   const named = error.fields.digest;
   const blob = typeof named === 'string' && isDigest(named) ? named : of.blob;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type * as v from 'valibot';
 import { hexOf, type Digest } from '../digest.js';
 import { RbmResumeError, systemErrorCode } from '../errors.js';
+import { namingIoFailures, toIoFailure } from '../system-error.js';
 import { parseJson, type Descriptor } from './oci.js';
 import type { StorePaths } from './paths.js';
 
@@ -53,7 +54,7 @@ export async function openBlob(paths: StorePaths, name: BlobName): Promise<Verif
     throw error;
   }
   const verify = async () => {
-    const found = await hashFile(handle);
+    const found = await namingIoFailures(`reading the blob ${digest}`, () => hashFile(handle));
     if (found.digest !== digest) throw damaged(digest, path, { expected: digest, found: found.digest });
     if (found.size !== size)
       throw damaged(digest, path, { expected: `${size} bytes`, found: `${found.size} bytes` });
@@ -82,7 +83,7 @@ export async function readBlob(
   const blob = await openBlob(paths, name);
   try {
     const data = Buffer.alloc(size);
-    const length = await readFully(blob.handle, data);
+    const length = await namingIoFailures(`reading the blob ${digest}`, () => readFully(blob.handle, data));
     const found = `sha256:${createHash('sha256').update(data.subarray(0, length)).digest('hex')}`;
     if (found !== digest) throw damaged(digest, blob.path, { expected: digest, found });
     return data;
@@ -153,7 +154,7 @@ async function openRegularFile(path: string, digest: Digest): Promise<FileHandle
     if (code === 'ENOENT' || code === 'ENOTDIR') throw missingBlob(digest, path);
     if (code === 'ELOOP')
       throw damaged(digest, path, { expected: 'a regular file', found: 'a symbolic link' });
-    throw cause;
+    throw toIoFailure(cause, `reading the blob ${digest}`);
   }
 }
 

@@ -6,6 +6,7 @@ import { syncDirectory, writeFileDurably, writeJsonDurably } from './atomic-writ
 import { namesIn } from './live.js';
 import { imageIndexSchema, MEDIA_TYPE, parseJson, type Descriptor, type ImageIndex } from './oci.js';
 import type { StorePaths } from './paths.js';
+import { namingIoFailures } from '../system-error.js';
 
 const ociLayoutSchema = v.object({ imageLayoutVersion: v.literal('1.0.0') });
 
@@ -18,7 +19,11 @@ export type IndexChange = (
  * Reads `index.json`; a store that is not there yet has an empty one. Fields and entries that are not ours are kept.
  * @throws RbmResumeError `BAD_INDEX` when it is damaged, is missing beside blobs, or the layout has another version
  */
-export async function readIndex(paths: StorePaths): Promise<ImageIndex> {
+export function readIndex(paths: StorePaths): Promise<ImageIndex> {
+  return namingIoFailures(`reading ${paths.index}`, () => readAndCheck(paths));
+}
+
+async function readAndCheck(paths: StorePaths): Promise<ImageIndex> {
   await checkLayoutVersion(paths);
   const text = await readText(paths.index);
   if (text !== null) return parseOrThrow(imageIndexSchema, paths.index, text);

@@ -1,4 +1,5 @@
-import { RbmResumeError, systemErrorCode } from '../errors.js';
+import { RbmResumeError } from '../errors.js';
+import { describeSystemError, fieldsOf, hintOf, isSystemError } from '../system-error.js';
 
 /**
  * Runs `work`, which writes below `path`, and gives what the system refuses it a name.
@@ -7,18 +8,12 @@ import { RbmResumeError, systemErrorCode } from '../errors.js';
 export async function namingWriteFailures<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
-  } catch (cause) {
-    const systemCode = systemErrorCode(cause);
-    if (
-      cause instanceof RbmResumeError ||
-      !(cause instanceof Error) ||
-      !/^E[A-Z0-9]+$/.test(systemCode ?? '')
-    )
-      throw cause;
-    throw new RbmResumeError('STORE_WRITE_FAILED', `cannot write to ${path}: ${cause.message}`, {
-      hint: 'What was committed before stands. Is there space left, and may you write there?',
-      cause,
-      fields: { path, systemCode: systemCode ?? null },
+  } catch (error) {
+    if (error instanceof RbmResumeError || !isSystemError(error)) throw error;
+    throw new RbmResumeError('STORE_WRITE_FAILED', `cannot write to ${path}: ${describeSystemError(error)}`, {
+      hint: `${hintOf(error)} What was committed before stands.`,
+      cause: error,
+      fields: { path, ...fieldsOf(error) },
     });
   }
 }
