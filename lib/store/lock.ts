@@ -1,58 +1,32 @@
 import { spawn } from 'node:child_process';
-import { mkdir, open, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { ProjectHash } from '../digest.js';
 import { RbmResumeError } from '../errors.js';
 import { clearedEnvironment } from '../exec.js';
-import { traceTo } from '../trace.js';
 import type { StorePaths } from './paths.js';
-
-const trace = traceTo('store');
+import { showLock } from './visible-lock.js';
 
 const WAIT_SECONDS = 60;
-
-/** Between two looks at the visible lock pass one to two times so many milliseconds. */
-const LOOK_MS = 50;
 
 /**
  * Runs `work` as the only one that moves things in the store.
  *
- * Two locks: `proper-lockfile`'s directory, which people and other tools can see, and the kernel's `flock` on an open
- * descriptor, which no clock and no stopped process can break (proper-lockfile takes a lock over when its holder did not
- * touch it for a while). The first is for manners, the second decides.
- * @throws RbmResumeError `STORE_BUSY` when another process holds the store for longer than a minute
+ * Two locks: the kernel's `flock` on an open descriptor, which decides, since no clock, no stopped process and no file that
+ * a killed one has left can break it; and under it `proper-lockfile`'s directory, by which people and other tools see that
+ * somebody is at work. The second neither keeps anybody out nor holds anybody up.
+ * @throws RbmResumeError `STORE_BUSY` when another process holds the kernel's lock for a whole minute; `COMMAND_FAILED`
  */
 export async function withStoreLock<T>(paths: StorePaths, work: () => Promise<T>): Promise<T> {
   await mkdir(paths.state, { recursive: true });
-  const release = await takeVisibleLock(paths);
-  try {
-    return await withFileLock(paths.kernelLock, work);
-  } finally {
-    // A lock directory that somebody removed by hand is no reason to fail what was done under it.
-    await release().catch((error: unknown) => trace('releasing %s: %o', paths.visibleLock, error));
-  }
-}
-
-async function takeVisibleLock(paths: StorePaths): Promise<() => Promise<void>> {
-  // Found only when it is needed: most hooks take no lock.
-  const { default: lockfile } = await import('proper-lockfile');
-  try {
-    return await lockfile.lock(paths.state, {
-      lockfilePath: paths.visibleLock,
-      stale: 30_000,
-      update: 5_000,
-      retries: {
-        retries: (WAIT_SECONDS * 1000) / (1.5 * LOOK_MS),
-        factor: 1,
-        minTimeout: LOOK_MS,
-        maxTimeout: 2 * LOOK_MS,
-        randomize: true,
-      },
-      onCompromised: (error) => trace('the visible lock was taken over: %s', error.message),
-    });
-  } catch (cause) {
-    throw busy(paths.root, cause);
-  }
+  return withFileLock(paths.kernelLock, async () => {
+    const hideLock = await showLock(paths);
+    try {
+      return await work();
+    } finally {
+      await hideLock();
+    }
+  });
 }
 
 /** What is kept under one hash is packed or restored in minutes at most, however large it is. */
@@ -76,33 +50,57 @@ export async function withHashLock<T>(
 /**
  * Runs `work` while `flock` is held on `file`, which is made when missing. The kernel drops the lock when this process
  * ends, however it ends. Source: flock(1), which locks the open file description that its caller passes down.
+ * @param waitSeconds whole seconds
+ * @throws RbmResumeError `STORE_BUSY` when somebody else holds it all the while; `COMMAND_FAILED`
  */
 export async function withFileLock<T>(
   file: string,
   work: () => Promise<T>,
   waitSeconds = WAIT_SECONDS,
 ): Promise<T> {
-  const handle = await open(file, 'a');
+  const handle = await openLocked(file, waitSeconds);
   try {
-    const status = await runFlock(handle, ['--timeout', String(waitSeconds)]);
-    if (status !== 0) throw busy(file, undefined, waitSeconds);
     return await work();
   } finally {
     await handle.close();
   }
 }
 
-const HELD_BY_ANOTHER = 9;
+async function openLocked(file: string, waitSeconds: number): Promise<FileHandle> {
+  for (;;) {
+    const handle = await open(file, 'a');
+    let isLocked = false;
+    try {
+      if (!(await takeFileLock(handle, ['--timeout', String(waitSeconds)]))) throw busy(file, waitSeconds);
+      // Whoever removed the file meanwhile made room for another one, on which others hold another lock.
+      isLocked = await isSameFile(handle, file);
+      if (isLocked) return handle;
+    } finally {
+      if (!isLocked) await handle.close();
+    }
+  }
+}
+
+async function isSameFile(handle: FileHandle, file: string): Promise<boolean> {
+  const [ours, there] = await Promise.all([handle.stat(), stat(file).catch(() => null)]);
+  return there !== null && ours.ino === there.ino && ours.dev === there.dev;
+}
 
 /**
  * Takes `flock` on an open file without waiting. It is held until the descriptor is closed or this process ends.
  * @returns whether it was free
  * @throws RbmResumeError `COMMAND_FAILED` when this can't be found out
  */
-export async function tryFileLock(handle: FileHandle): Promise<boolean> {
-  const status = await runFlock(handle, ['--nonblock', '--conflict-exit-code', String(HELD_BY_ANOTHER)]);
+export const tryFileLock = (handle: FileHandle): Promise<boolean> => takeFileLock(handle, ['--nonblock']);
+
+const HELD_BY_ANOTHER = 9;
+
+/** @returns whether it was got */
+async function takeFileLock(handle: FileHandle, options: readonly string[]): Promise<boolean> {
+  const conflict = ['--conflict-exit-code', String(HELD_BY_ANOTHER)];
+  const status = await runFlock(handle, [...conflict, ...options]);
   if (status === 0 || status === HELD_BY_ANOTHER) return status === 0;
-  throw new RbmResumeError('COMMAND_FAILED', `flock: exit status ${status}`, {
+  throw new RbmResumeError('COMMAND_FAILED', `flock ended with ${status ?? 'a signal'}`, {
     hint: 'Does the file system of the store have flock(2)?',
   });
 }
@@ -118,8 +116,8 @@ function runFlock(handle: FileHandle, options: readonly string[]): Promise<numbe
   });
 }
 
-const busy = (what: string, cause: unknown, seconds = WAIT_SECONDS): RbmResumeError =>
-  new RbmResumeError('STORE_BUSY', `another process has been working on ${what} for ${seconds} s`, {
-    hint: 'Wait for it, or look for it with `fuser -v` on the lock file.',
-    cause,
+const busy = (file: string, seconds: number): RbmResumeError =>
+  new RbmResumeError('STORE_BUSY', `another process has held the lock ${file} for ${seconds} s`, {
+    hint: `Wait for it. \`fuser -v ${file}\` lists it, and those that wait.`,
+    fields: { path: file },
   });

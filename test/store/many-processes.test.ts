@@ -81,8 +81,6 @@ describe('the store', () => {
       await setTimeout(randomInt(0, 2 * oneSave));
       saver.child.kill('SIGKILL');
       await saver.closed;
-      // The kernel's lock is free at once; the visible one would be waited for until it is stale.
-      rmSync(paths.visibleLock, { recursive: true, force: true });
       acknowledged.push(...saver.saved());
       const names = new Set(namesInIndex(store));
       assert.deepEqual(

@@ -16,10 +16,8 @@ import { parseProjectHash } from '../../lib/digest.js';
 import { writeJsonDurably } from '../../lib/store/atomic-write.js';
 import { chargeFailedTry, failedTries, forgetFailedTries } from '../../lib/store/ledger.js';
 import { identifyOwner, isOwnerAlive, readScriptEnds, readStartTime } from '../../lib/store/live.js';
-import { withStoreLock } from '../../lib/store/lock.js';
 import { livePathsIn, storePaths } from '../../lib/store/paths.js';
 import { readKeptRecord } from '../../lib/store/record.js';
-import { packageDir } from '../rbm/workspace.js';
 
 const hash = parseProjectHash('a'.repeat(64));
 const other = parseProjectHash('b'.repeat(64));
@@ -28,44 +26,6 @@ before(() => {
   root = mkdtempSync(join(tmpdir(), 'rbm-resume-store-'));
 });
 after(() => rmSync(root, { recursive: true }));
-
-describe('the store’s lock', () => {
-  it('lets one process at a time in, also when the visible lock is taken away', async () => {
-    const store = join(root, 'locked');
-    const log = join(store, 'log');
-    mkdirSync(store);
-    // Each writer appends BEGIN and END; the visible lock is removed by force all the while.
-    const script = `
-      import { appendFileSync, rmSync } from 'node:fs';
-      import { setTimeout } from 'node:timers/promises';
-      import { withStoreLock } from '${packageDir}/dist/store/lock.js';
-      import { storePaths } from '${packageDir}/dist/store/paths.js';
-      const paths = storePaths(process.argv[1]);
-      for (let i = 0; i < 5; i += 1) await withStoreLock(paths, async () => {
-        appendFileSync(process.argv[2], 'BEGIN\\n');
-        rmSync(paths.visibleLock, { recursive: true, force: true });
-        await setTimeout(10);
-        appendFileSync(process.argv[2], 'END\\n');
-      });`;
-    const writers = Array.from({ length: 6 }, () =>
-      spawn(process.execPath, ['--input-type=module', '-e', script, store, log], { stdio: 'inherit' }),
-    );
-    const statuses = await Promise.all(
-      writers.map((child) => new Promise((resolve) => child.on('close', resolve))),
-    );
-    assert.deepEqual(statuses, [0, 0, 0, 0, 0, 0]);
-    assert.equal(readFileSync(log, 'utf8'), 'BEGIN\nEND\n'.repeat(30));
-  });
-
-  it('is free again after an error', async () => {
-    const paths = storePaths(join(root, 'free'));
-    await assert.rejects(
-      withStoreLock(paths, () => Promise.reject(new Error('mine'))),
-      /mine/,
-    );
-    assert.equal(await withStoreLock(paths, () => Promise.resolve(7)), 7);
-  });
-});
 
 describe('the ledger', () => {
   it('counts failed tries by hash, and forgets them', async () => {
