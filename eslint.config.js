@@ -10,6 +10,7 @@ const floors = [
   ['exec', 'id-map'],
   ['rootfs'],
   ['store'],
+  ['trust'],
   ['layer'],
   ['project-hash', 'snapshot'],
   ['container', 'setup'],
