@@ -95,7 +95,7 @@ async function resumeSnapshot(
 }
 
 const snapshotsOf = async (paths: StorePaths, { hash }: Taker): Promise<SnapshotEntry[]> =>
-  existsSync(paths.index) ? (await listSnapshots(paths)).filter((entry) => entry.hash === hash) : [];
+  existsSync(paths.index) ? listSnapshots(paths, hash) : [];
 
 /** What the snapshot itself is to blame for; a full disk or a missing base is not its fault. */
 const isDefect = (error: unknown): boolean =>

@@ -26,5 +26,13 @@ export const ANNOTATION = {
   baseSource: `${OWN_ANNOTATION_PREFIX}base-source`,
 } as const;
 
+/** What an entry of the index has of them: a copy of what its manifest says, and who vouches for it. */
+export const ENTRY_ANNOTATIONS: readonly string[] = [
+  ANNOTATION.project,
+  ANNOTATION.hash,
+  ANNOTATION.generation,
+  `${OWN_ANNOTATION_PREFIX}attestation`,
+];
+
 /** The label of the image's config that has the record of the build, as JSON. */
 export const RECORD_LABEL = `${OWN_ANNOTATION_PREFIX}record`;

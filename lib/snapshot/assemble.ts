@@ -8,7 +8,7 @@ import type { StorePaths } from '../store/paths.js';
 import type { StagedBlob, Staging } from '../store/staging.js';
 import { namingWriteFailures } from '../store/write-failure.js';
 import type { ExportedBlob } from './export-format.js';
-import { entryOf } from './open-store.js';
+import { entryOf } from './index-entries.js';
 import { damagedExport, type OpenExport } from './read-export.js';
 import { checkIdentity } from './snapshot-blobs.js';
 import { Snapshot } from './snapshot.js';

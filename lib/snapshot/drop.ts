@@ -8,7 +8,8 @@ import { collectGarbage } from '../store/gc.js';
 import type { StorePaths } from '../store/paths.js';
 import { writeSealedDurably } from '../store/sealed-json.js';
 import { traceTo } from '../trace.js';
-import { annotateEntries, listSnapshots } from './open-store.js';
+import { amongSound } from './index-entries.js';
+import { judgeIndex } from './open-store.js';
 import { nameRefs } from './refs.js';
 import type { SnapshotEntry } from './snapshot.js';
 import { namingIoFailures } from '../system-error.js';
@@ -26,9 +27,9 @@ export function dropSnapshots(paths: StorePaths, hash: ProjectHash): Promise<num
 async function removeAll(paths: StorePaths, hash: ProjectHash): Promise<number> {
   // Most builds were never interrupted: they don't wait for a lock.
   if (!existsSync(paths.index)) return 0;
-  const entries = (await listSnapshots(paths)).filter((entry) => entry.hash === hash);
+  const entries = (await judgeIndex(paths, hash)).filter(({ kind }) => kind !== 'foreign');
   if (entries.length === 0) return 0;
-  await removeEntries(paths, new Set(entries.map(({ digest }) => digest)));
+  await removeEntries(paths, new Set(entries.map(({ descriptor }) => descriptor.digest)));
   // The next collection takes what this one could not.
   await collectGarbage(paths).catch((error: unknown) => trace('no garbage collected: %s', messageOf(error)));
   return entries.length;
@@ -52,9 +53,7 @@ export async function quarantine(paths: StorePaths, entry: SnapshotEntry, reason
 export async function removeEntries(paths: StorePaths, digests: ReadonlySet<Digest>): Promise<void> {
   await commit(paths, {
     blobs: [],
-    updateIndex: async (manifests) => {
-      const left = manifests.filter(({ digest }) => !digests.has(digest));
-      return nameRefs(await annotateEntries(paths, left));
-    },
+    updateIndex: (manifests) =>
+      amongSound(paths, nameRefs)(manifests.filter(({ digest }) => !digests.has(digest))),
   });
 }

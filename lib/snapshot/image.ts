@@ -11,7 +11,8 @@ import { workSeconds, type SnapshotRecord } from '../store/record.js';
 import type { Staging } from '../store/staging.js';
 import { ANNOTATION, RECORD_LABEL } from './annotations.js';
 import type { DescribedLayer } from './base.js';
-import { annotateEntries, entryOf, listSnapshots } from './open-store.js';
+import { amongSound, entryOf, MAX_GENERATION } from './index-entries.js';
+import { listSnapshots } from './open-store.js';
 import { putNewest } from './refs.js';
 import { Snapshot } from './snapshot.js';
 
@@ -36,7 +37,10 @@ export function commitImage(
 ): Promise<Snapshot> {
   const { staging, layers, record } = image;
   return withGenerationLock(paths, record.hash, async () => {
-    const generation = Math.max(0, ...(await generationsOf(paths, record.hash))) + 1;
+    const generation = Math.min(
+      Math.max(0, ...(await generationsOf(paths, record.hash))) + 1,
+      MAX_GENERATION,
+    );
     const config = await staging.put(JSON.stringify(describeConfig(record, layers)));
     const manifest = await staging.put(
       JSON.stringify({
@@ -56,7 +60,7 @@ export function commitImage(
     };
     await commit(paths, {
       blobs: [...layers.flatMap(({ blobs }) => blobs), config, manifest],
-      updateIndex: async (manifests) => putNewest(await annotateEntries(paths, manifests), descriptor),
+      updateIndex: amongSound(paths, (manifests) => putNewest(manifests, descriptor)),
       mayBeAbsent: new Set(layers.slice(0, 1).map(({ descriptor: { digest } }) => digest)),
     });
     const entry = entryOf(descriptor);
@@ -77,7 +81,7 @@ export async function withGenerationLock<T>(
 }
 
 async function generationsOf(paths: StorePaths, hash: ProjectHash): Promise<number[]> {
-  return (await listSnapshots(paths)).filter((entry) => entry.hash === hash).map((entry) => entry.generation);
+  return (await listSnapshots(paths, hash)).map((entry) => entry.generation);
 }
 
 const platform = () => ({ architecture: ARCHITECTURE[arch()] ?? arch(), os: 'linux' });

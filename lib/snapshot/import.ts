@@ -14,7 +14,7 @@ import { openAssembly, type Assembly } from './assemble.js';
 import { ANNOTATION } from './annotations.js';
 import type { TransferProgress } from './export-format.js';
 import { withGenerationLock } from './image.js';
-import { annotateEntries, entryOf } from './open-store.js';
+import { amongSound, entryOf, judgeEntries } from './index-entries.js';
 import { openExport, type OpenExport } from './read-export.js';
 import { mergeGenerations, type MergedGenerations, type MergeLoss } from './refs.js';
 import { baseLayerOf, listBlobs, workSecondsOf } from './snapshot-blobs.js';
@@ -87,7 +87,7 @@ async function takeSnapshots(
     const snapshot = await assembly.openSnapshot(v.parse(descriptorSchema, descriptor));
     offered.set(snapshot.digest, snapshot);
   }
-  const planned = await merge(paths, (await readIndex(paths)).manifests, [...offered.values()]);
+  const planned = await merge(paths, await soundEntries(paths), [...offered.values()]);
   const lost = planned.skipped.filter(({ why }) => why !== 'already-there');
   const wanted = [...offered.values()].filter(
     ({ digest }) => !lost.some(({ descriptor }) => descriptor.digest === digest),
@@ -101,8 +101,12 @@ async function takeSnapshots(
         blobs,
         mayBeAbsent: absent,
         updateIndex: async (manifests) => {
-          merged = await merge(paths, await annotateEntries(paths, manifests), wanted);
-          return merged.added.length > 0 ? merged.manifests : manifests;
+          const change = amongSound(paths, async (sound) => {
+            merged = await merge(paths, sound, wanted);
+            return merged.manifests;
+          });
+          const changed = await change(manifests);
+          return merged.added.length > 0 ? changed : manifests;
         },
       });
     await namingWriteFailures(paths.root, () => withGenerationLocks(paths, hashes, takeIn));
@@ -119,6 +123,12 @@ async function takeSnapshots(
     bytes: blobs.reduce((sum, { size }) => sum + size, 0),
   };
 }
+
+/** Invented numbers and what can't be read take nobody's place. */
+const soundEntries = async (paths: StorePaths): Promise<Descriptor[]> =>
+  (await judgeEntries(paths, (await readIndex(paths)).manifests))
+    .filter(({ kind }) => kind === 'sound')
+    .map(({ descriptor }) => descriptor);
 
 /** The blobs that the store lacks, ready for the commit, and those that nobody has and that need not be there. */
 async function copyBlobs(

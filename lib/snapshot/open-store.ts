@@ -1,10 +1,9 @@
-import { isProjectHash, type ProjectHash } from '../digest.js';
+import type { ProjectHash } from '../digest.js';
 import { RbmResumeError } from '../errors.js';
 import { readIndex } from '../store/image-index.js';
-import { readJsonBlob } from '../store/blobs.js';
-import { imageManifestSchema, MEDIA_TYPE, REF_NAME, type Descriptor } from '../store/oci.js';
+import type { Descriptor } from '../store/oci.js';
 import { storePaths, type StorePaths } from '../store/paths.js';
-import { ANNOTATION } from './annotations.js';
+import { entryOf, judgeEntries, type JudgedEntry } from './index-entries.js';
 import { Snapshot, type SnapshotEntry } from './snapshot.js';
 import { namingIoFailures } from '../system-error.js';
 
@@ -31,49 +30,36 @@ export function openStore(dir: string): SnapshotStore {
   };
 }
 
-/** What the index has of ours, by hash and generation; also what skopeo has brought, which annotates no entries. */
-export function listSnapshots(paths: StorePaths): Promise<SnapshotEntry[]> {
-  return namingIoFailures(`listing the snapshots of ${paths.root}`, () => readEntries(paths));
-}
-
-async function readEntries(paths: StorePaths): Promise<SnapshotEntry[]> {
-  const manifests = await annotateEntries(paths, (await readIndex(paths)).manifests);
-  return manifests
-    .flatMap((descriptor) => entryOf(descriptor) ?? [])
-    .sort((a, b) => (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : a.generation - b.generation));
-}
-
 /**
- * Gives those entries of an index that have none the annotations that their manifests have, where that makes them ours; one
- * that can't be read is somebody else's.
+ * What the index has of ours, by hash and generation; also what skopeo has brought, which annotates no entries. An entry that
+ * contradicts its manifest is not among them.
+ * @param hash only what is of this project hash; other entries of ours are not looked into
  */
-export function annotateEntries(paths: StorePaths, manifests: readonly Descriptor[]): Promise<Descriptor[]> {
-  return Promise.all(
-    manifests.map(async (descriptor) => {
-      if (descriptor.mediaType !== MEDIA_TYPE.manifest || entryOf(descriptor) !== null) return descriptor;
-      const manifest = await readJsonBlob(paths, descriptor, imageManifestSchema).catch(() => null);
-      const annotations = { ...manifest?.annotations, ...descriptor.annotations };
-      const annotated = { ...descriptor, annotations };
-      return entryOf(annotated) === null ? descriptor : annotated;
-    }),
+export function listSnapshots(paths: StorePaths, hash?: ProjectHash): Promise<SnapshotEntry[]> {
+  return namingIoFailures(`listing the snapshots of ${paths.root}`, async () =>
+    snapshotsAmong(await judgeIndex(paths, hash)),
   );
 }
 
-/** An entry of the index as a snapshot, or `null` when it is somebody else's image. */
-export function entryOf(descriptor: Descriptor): SnapshotEntry | null {
-  const { annotations = {}, mediaType, digest } = descriptor;
-  const [hash = '', generation = ''] = [annotations[ANNOTATION.hash], annotations[ANNOTATION.generation]];
-  if (mediaType !== MEDIA_TYPE.manifest || !isProjectHash(hash) || !/^[1-9]\d{0,8}$/.test(generation))
-    return null;
-  return {
-    hash,
-    generation: Number(generation),
-    digest,
-    ref: annotations[REF_NAME] ?? null,
-    project: annotations[ANNOTATION.project] ?? '?',
-    descriptor,
+/** The entries of the index, held against their manifests; with a hash those that may be of it. */
+export async function judgeIndex(paths: StorePaths, hash?: ProjectHash): Promise<JudgedEntry[]> {
+  const { manifests } = await readIndex(paths);
+  const mayBe = (descriptor: Descriptor) => {
+    const claimed = entryOf(descriptor)?.hash;
+    return hash === undefined || claimed === undefined || claimed === hash;
   };
+  const judged = await judgeEntries(paths, manifests.filter(mayBe));
+  return judged.filter((one) => hash === undefined || hashOf(one) === hash);
 }
+
+const hashOf = (one: JudgedEntry): string | undefined =>
+  'entry' in one ? one.entry.hash : 'hash' in one ? one.hash : undefined;
+
+/** The snapshots of a judged index, by hash and generation. */
+export const snapshotsAmong = (judged: readonly JudgedEntry[]): SnapshotEntry[] =>
+  judged
+    .flatMap((one) => ('entry' in one ? one.entry : []))
+    .sort((a, b) => (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : a.generation - b.generation));
 
 /** @throws RbmResumeError `NO_SUCH_SNAPSHOT`, `AMBIGUOUS_HASH` */
 export function chooseSnapshot(entries: readonly SnapshotEntry[], name: string): SnapshotEntry {

@@ -68,7 +68,7 @@ function packParked(store: string, hash: ProjectHash, options: PackOptions): Pro
 }
 
 async function findParent(paths: StorePaths, record: KeptRecord): Promise<Snapshot | null> {
-  const entry = (await listSnapshots(paths)).find(
+  const entry = (await listSnapshots(paths, record.hash)).find(
     ({ hash, digest }) => hash === record.hash && digest === record.snapshot?.digest,
   );
   return entry === undefined ? null : Snapshot.open(paths, entry);

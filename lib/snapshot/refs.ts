@@ -1,18 +1,22 @@
 import { REF_NAME, type Descriptor } from '../store/oci.js';
 import { ANNOTATION } from './annotations.js';
-import { entryOf } from './open-store.js';
+import { entryOf } from './index-entries.js';
 
 /** Generations that stay under a hash: the newest, and the one before in case the newest turns out damaged. */
 export const GENERATIONS_KEPT = 2;
 
 /**
- * The entries of an index with a snapshot as the newest of its hash; older ones than the one before go. Entries that are not of
- * this hash stay as they are.
+ * The entries of an index with a snapshot as the newest of its hash; older ones than the one before go, and so do those with
+ * its number or a higher one, which only somebody who invents numbers can have made (see `MAX_GENERATION`). Entries that are not
+ * of this hash stay as they are.
  */
 export function putNewest(manifests: readonly Descriptor[], added: Descriptor): Descriptor[] {
   const hash = added.annotations?.[ANNOTATION.hash];
   const isOurs = (entry: Descriptor) => entryOf(entry)?.hash === hash;
-  const older = manifests.filter(isOurs).sort((a, b) => generationOf(a) - generationOf(b));
+  const isOlder = (entry: Descriptor) => generationOf(entry) < generationOf(added);
+  const older = manifests
+    .filter((entry) => isOurs(entry) && isOlder(entry))
+    .sort((a, b) => generationOf(a) - generationOf(b));
   const kept = older.slice(-(GENERATIONS_KEPT - 1));
   return nameRefs([...manifests.filter((entry) => !isOurs(entry)), ...kept, added]);
 }

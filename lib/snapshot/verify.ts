@@ -4,12 +4,14 @@ import { RbmResumeError, type ErrorCode } from '../errors.js';
 import { blobPath, hasBlob, openBlob, readJsonBlob } from '../store/blobs.js';
 import { readIndex } from '../store/image-index.js';
 import { namesIn } from '../store/live.js';
-import { imageConfigSchema, imageManifestSchema, type Descriptor } from '../store/oci.js';
+import { imageConfigSchema, imageManifestSchema } from '../store/oci.js';
 import { storePaths, type StorePaths } from '../store/paths.js';
 import { findReachable } from '../store/reachable.js';
-import { annotateEntries, entryOf } from './open-store.js';
+import { judgeEntries, type JudgedEntry } from './index-entries.js';
+import { snapshotsAmong } from './open-store.js';
 import type { SnapshotProgress } from './save.js';
 import { Snapshot, type SnapshotEntry } from './snapshot.js';
+import { checkPlatform, findIndexFlaws } from './verify-index.js';
 import { LayerCheck } from './verify-layer.js';
 import { namingIoFailures, toIoFailure } from '../system-error.js';
 
@@ -63,26 +65,29 @@ async function checkStore(store: string, options: VerifyOptions): Promise<Verify
       findings.push(findingOf(error, of));
     }
   };
-  let manifests: readonly Descriptor[] | null = null;
+  let judged: readonly JudgedEntry[] | null = null;
   await report({ snapshot: null, blob: null }, async () => {
-    manifests = await annotateEntries(paths, (await readIndex(paths)).manifests);
+    const index = await readIndex(paths);
+    judged = await judgeEntries(paths, index.manifests);
+    for (const { snapshot, descriptor, error } of findIndexFlaws(index, judged))
+      findings.push(findingOf(error, { snapshot, blob: descriptor?.digest ?? null }));
   });
-  const descriptors: readonly Descriptor[] = manifests ?? [];
-  const ours = descriptors.flatMap((descriptor) => entryOf(descriptor) ?? []);
+  const known: readonly JudgedEntry[] = judged ?? [];
+  const ours = snapshotsAmong(known);
   const layers = new LayerCheck(paths, { ...options, totalBytes: await bytesOfBlobs(paths) });
   const withoutBase: string[] = [];
   for (const entry of ours) {
     const snapshot = `${entry.hash}@${entry.generation}`;
     if (!(await verifySnapshot(paths, entry, { snapshot, report, layers }))) withoutBase.push(snapshot);
   }
-  const reachable = await followAll(paths, descriptors, report);
+  const reachable = await followAll(paths, known, report);
   const names = (await namesIn(paths.blobs)).map((name) => `sha256:${name}`).filter(isDigest);
   if (options.readData === true) {
     for (const digest of names) {
       if (!layers.hasRead(digest)) await report({ snapshot: null, blob: digest }, () => layers.hash(digest));
     }
   }
-  const isKnown = manifests !== null && reachable !== null;
+  const isKnown = judged !== null && reachable !== null;
   return {
     findings: withoutRepetition(findings),
     snapshots: ours.length,
@@ -119,6 +124,7 @@ async function verifySnapshot(
   const opened = snapshot as Snapshot | null;
   if (opened === null) return true;
   await report(opened.image.manifest.config.digest, () => Promise.resolve(void opened.record));
+  await report(entry.digest, () => Promise.resolve(checkPlatform(opened)));
   const hasBase = await layers.isBaseThere(opened);
   for (const layer of opened.layers) {
     const { listing, descriptor } = layer;
@@ -132,13 +138,13 @@ async function verifySnapshot(
 /** What all entries of the index lead to, or `null` where that can't be known. Those of others must be whole, too. */
 async function followAll(
   paths: StorePaths,
-  descriptors: readonly Descriptor[],
+  judged: readonly JudgedEntry[],
   report: Report,
 ): Promise<ReadonlySet<Digest> | null> {
   const all = new Set<Digest>();
   let isWhole = true;
-  for (const descriptor of descriptors) {
-    const isOurs = entryOf(descriptor) !== null;
+  for (const { kind, descriptor } of judged) {
+    const isOurs = kind !== 'foreign';
     const follow = async () => {
       for (const [digest, size] of await findReachable(paths, [descriptor])) {
         all.add(digest);
@@ -176,8 +182,8 @@ function findingOf(thrown: unknown, of: Pick<VerifyFinding, 'snapshot' | 'blob'>
 
 /** A manifest that can't be read makes several checks fail in the same way. */
 function withoutRepetition(findings: readonly VerifyFinding[]): VerifyFinding[] {
-  const seen = new Map(
-    findings.map((one) => [`${one.snapshot} ${one.blob === null ? '' : hexOf(one.blob)} ${one.code}`, one]),
-  );
+  const keyOf = ({ snapshot, blob, code, message }: VerifyFinding) =>
+    [snapshot, blob === null ? '' : hexOf(blob), code, code === 'BAD_INDEX' ? message : ''].join(' ');
+  const seen = new Map(findings.map((one) => [keyOf(one), one]));
   return [...seen.values()];
 }

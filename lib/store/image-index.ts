@@ -98,7 +98,7 @@ async function readText(path: string): Promise<string | null> {
 
 const badIndex = (path: string, what: string, cause?: unknown): RbmResumeError =>
   new RbmResumeError('BAD_INDEX', `cannot use ${path}: ${what}`, {
-    hint: 'Put it back from a copy of the store, or remove index.json, oci-layout and blobs together.',
+    hint: '`rbm-resume verify --repair` rebuilds it from the blobs.',
     cause,
     fields: { path },
   });
