@@ -14,6 +14,8 @@ export interface Changes {
   readonly leftOut: { readonly sockets: number; readonly devices: number };
   /** Of what has changed, the plain files that may be copies of another: those of the size that was asked for. */
   readonly candidates: readonly Entry[];
+  /** The sizes of what has changed together: holes, and all names of a file, counted in full. */
+  readonly bytes: number;
   /** Entries of the whole tree that are kept. */
   readonly entries: number;
 }
@@ -42,7 +44,7 @@ export async function findChanges(
   const missing = new Set(lower.keys());
   const replaced = new Set<string>();
   const candidates: Entry[] = [];
-  let entries = 0;
+  let [entries, bytes] = [0, 0];
   const compare = ({ record, ...entry }: Entry & { readonly record: Buffer }): void => {
     if (isLeftOut(entry)) {
       leftOut[typeOf(entry) === 's' ? 'sockets' : 'devices'] += 1;
@@ -55,6 +57,7 @@ export async function findChanges(
     const isUntouched = baseline?.has(hasher.h64Raw(record)) ?? false;
     if (!isUntouched || before === undefined || !isSameEntry(entry, before)) {
       changed.add(entry.path);
+      if (typeOf(entry) === 'f') bytes += sizeOf(entry);
       if (typeOf(entry) === 'f' && sizeOf(entry) === options.candidateBytes) candidates.push(entry);
     }
     if (before !== undefined && typeOf(before) === 'd' && typeOf(entry) !== 'd') replaced.add(entry.path);
@@ -65,7 +68,7 @@ export async function findChanges(
     (path) => !missing.has(parentOf(path)) && !replaced.has(parentOf(path)),
   );
   for (const path of [...changed, ...removed]) addParents(path, changed);
-  return { paths: [...changed].sort(), removed: removed.sort(), leftOut, candidates, entries };
+  return { paths: [...changed].sort(), removed: removed.sort(), leftOut, candidates, bytes, entries };
 }
 
 /** @throws RbmResumeError `UNKEEPABLE_NAME`: in an OCI layer such a name hides another */

@@ -3,8 +3,10 @@ import { lstat, mkdir, open, readFile, readdir, rm, unlink } from 'node:fs/promi
 import { join } from 'node:path';
 import { messageOf, RbmResumeError, systemErrorCode } from '../errors.js';
 import { syncDirectory } from '../store/atomic-write.js';
+import { namesIn } from '../store/live.js';
 import { tryFileLock } from '../store/lock.js';
 import { parseJson } from '../store/oci.js';
+import { refuseWithoutRoom, tellingWhatIsMissing, type Need } from '../store/room.js';
 import { traceTo } from '../trace.js';
 import { EXPORT_MANIFEST, EXPORT_PARTS, exportManifestSchema } from './export-format.js';
 
@@ -14,13 +16,14 @@ const PART_NAME = /^[0-9a-f]{64}\.\d{3,9}$/;
 const UNFINISHED_MANIFEST = /^manifest\.json\.[0-9a-f]{12}\.tmp$/;
 
 /**
- * Runs `work`, which writes an export, with the new folder of its parts. `dir` may be missing or empty, or hold an export, also
- * half a one, which is removed: its manifest first. When `work` rejects, the parts are removed.
- * @throws RbmResumeError `DIRECTORY_NOT_EMPTY`, `STORE_BUSY`, and what `work` throws
+ * Runs `write`, which writes an export, with the new folder of its parts. `dir` may be missing or empty, or hold an export, also
+ * half a one, which is removed when there is room for the new one: its manifest first. When `write` rejects, the parts are
+ * removed.
+ * @throws RbmResumeError `DIRECTORY_NOT_EMPTY`, `STORE_BUSY`, `NO_ROOM`, and what `write` throws
  */
 export async function withExportDirectory<T>(
   dir: string,
-  work: (partsDir: string) => Promise<T>,
+  work: { readonly need: Need; readonly write: (partsDir: string) => Promise<T> },
 ): Promise<T> {
   const handle = await openDirectory(dir);
   try {
@@ -32,11 +35,14 @@ export async function withExportDirectory<T>(
     }
     const names = await readdir(dir);
     for (const name of names) if (!(await isOurs(dir, name))) throw notEmpty(dir, `${name} is not ours`);
+    const place = { dir, what: 'the export' };
+    const need = { ...work.need, freed: await measureExport(dir) };
+    const room = await refuseWithoutRoom(place, need);
     await removeExport(dir, names);
     const partsDir = join(dir, EXPORT_PARTS);
     await mkdir(partsDir);
     try {
-      return await work(partsDir);
+      return await tellingWhatIsMissing(place, { need, room }, () => work.write(partsDir));
     } catch (error) {
       await rm(partsDir, { recursive: true, force: true }).catch((second: unknown) =>
         trace('cannot remove %s: %s', partsDir, messageOf(second)),
@@ -67,6 +73,16 @@ async function isOurs(dir: string, name: string): Promise<boolean> {
   if (!stats.isFile()) return false;
   if (name === EXPORT_MANIFEST) return 'value' in parseJson(exportManifestSchema, await readFile(path));
   return UNFINISHED_MANIFEST.test(name);
+}
+
+/** What the export that is there takes. */
+async function measureExport(dir: string): Promise<{ readonly bytes: number; readonly inodes: number }> {
+  let [bytes, inodes] = [0, 0];
+  for (const name of await namesIn(join(dir, EXPORT_PARTS))) {
+    bytes += (await lstat(join(dir, EXPORT_PARTS, name))).blocks * 512;
+    inodes += 1;
+  }
+  return { bytes, inodes };
 }
 
 /** Whatever happens meanwhile, there is never a manifest without its parts. */

@@ -5,6 +5,7 @@ import { RbmResumeError } from '../errors.js';
 import { syncDirectory, writeFileDurably } from '../store/atomic-write.js';
 import { hasBlob, MAX_JSON_BYTES, openBlob, type BlobName, type VerifiedBlob } from '../store/blobs.js';
 import { storePaths } from '../store/paths.js';
+import type { Need } from '../store/room.js';
 import { sealJson } from '../store/sealed-json.js';
 import { namingWriteFailures } from '../store/write-failure.js';
 import { planParts, writeBlob } from './export-blob.js';
@@ -81,15 +82,16 @@ async function exportChosen(store: string, dir: string, options: ExportOptions):
     const describe = (blobs: readonly ExportedBlob[]): string =>
       toManifest({ snapshots: entries.map(({ descriptor }) => descriptor), blobs: [...blobs], absent });
     refuseTooManyParts(names, { maxPartSize, describe });
-    const blobs = await namingWriteFailures(dir, () =>
-      withExportDirectory(dir, async (partsDir) => {
+    const write = (partsDir: string) =>
+      namingWriteFailures(dir, async () => {
         const written = await writeBlobs(opened, partsDir, { ...options, maxPartSize });
         await syncDirectory(partsDir);
         await syncDirectory(dir);
         await writeFileDurably(join(dir, EXPORT_MANIFEST), describe(written));
         return written;
-      }),
-    );
+      });
+    const need = needOf(names, maxPartSize);
+    const blobs = await namingWriteFailures(dir, () => withExportDirectory(dir, { need, write }));
     return {
       dir,
       snapshots: entries,
@@ -156,6 +158,13 @@ function refuseTooManyParts(
     hint: 'Allow larger parts, or export fewer snapshots.',
     fields: { maxPartSize, parts: count },
   });
+}
+
+/** Of an export: its parts, and some for two folders, the manifest and what that is written to first. */
+function needOf(names: readonly BlobName[], maxPartSize: number): Need {
+  const bytes = sumOf(names);
+  const parts = names.reduce((sum, { size }) => sum + Math.max(1, Math.ceil(size / maxPartSize)), 0);
+  return { bytes, inodes: parts + 4, atMost: bytes + 4096 * (parts + 4) };
 }
 
 async function writeBlobs(

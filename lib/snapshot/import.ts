@@ -1,13 +1,13 @@
-import { mkdir, statfs } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import type { Digest, ProjectHash } from '../digest.js';
-import { RbmResumeError } from '../errors.js';
 import { hasBlob, readJsonBlob, type BlobName } from '../store/blobs.js';
 import { commit } from '../store/commit.js';
 import { readIndex } from '../store/image-index.js';
 import { descriptorSchema, imageManifestSchema, type Descriptor } from '../store/oci.js';
 import { storePaths, type StorePaths } from '../store/paths.js';
+import { refuseWithoutRoom, withRoom, WRITER_NEED } from '../store/room.js';
 import { withStaging, type StagedBlob } from '../store/staging.js';
 import { namingWriteFailures } from '../store/write-failure.js';
 import { openAssembly, type Assembly } from './assemble.js';
@@ -63,6 +63,7 @@ export function importSnapshots(
 
 async function importExport(store: string, dir: string, options: ImportOptions): Promise<ImportedSnapshots> {
   const paths = storePaths(store);
+  await refuseWithoutRoom({ dir: paths.root, what: 'the import' }, WRITER_NEED);
   const source = await openExport(dir);
   try {
     return await withStaging(paths, async (staging) => {
@@ -149,23 +150,19 @@ async function copyBlobs(
     }
   }
   const totalBytes = [...names.values()].reduce((sum, { size }) => sum + size, 0);
-  await refuseWithoutRoom(paths, totalBytes);
   let bytes = 0;
   const onBytes = (count: number) => options.onProgress?.({ bytes: (bytes += count), totalBytes });
   const blobs: StagedBlob[] = [];
-  for (const name of names.values()) blobs.push(await assembly.put(name, onBytes));
+  // The disk is not filled for nothing: what else is at work on it would fail too.
+  const place = { dir: paths.stagingRoot, what: 'the import' };
+  await withRoom(
+    place,
+    { bytes: totalBytes, inodes: names.size, atMost: totalBytes + 4096 * names.size },
+    async () => {
+      for (const name of names.values()) blobs.push(await assembly.put(name, onBytes));
+    },
+  );
   return { blobs, absent };
-}
-
-/** The disk is not filled for nothing: what else is at work on it would fail too. */
-async function refuseWithoutRoom(paths: StorePaths, bytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(paths.stagingRoot);
-  const room = bavail * bsize;
-  if (room >= bytes) return;
-  throw new RbmResumeError('NO_ROOM', `${paths.root} has ${room} bytes free, and the import needs ${bytes}`, {
-    hint: 'Nothing was imported. Make room, or take a store on another file system.',
-    fields: { dir: paths.root, bytes },
-  });
 }
 
 async function merge(

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, open, readdir, rename, rm, statfs, type FileHandle } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { hexOf } from '../digest.js';
@@ -13,6 +13,7 @@ import { removeTree } from '../rootfs/move-tree.js';
 import { openScan } from '../rootfs/scan.js';
 import { readXattrs } from '../rootfs/xattrs.js';
 import { hashFile, openBlob } from '../store/blobs.js';
+import { withRoom, type Need } from '../store/room.js';
 import { traceTo } from '../trace.js';
 import { ANNOTATION } from './annotations.js';
 import { openStore } from './open-store.js';
@@ -74,17 +75,19 @@ async function restoreLayers(
   const partial = `${to.dir}.restoring-${randomBytes(4).toString('hex')}`;
   try {
     const tree = to.tree ?? (await snapshot.tree());
-    await refuseWithoutRoom(dirname(to.dir), { tree, sources });
-    await mkdir(partial);
-    const onBytes = await progressOf(sources, to.onProgress);
-    await bothOf(verifyAll(sources), extractLayers(sources, partial, { tree, scratch, onBytes }));
-    to.onProgress?.({ what: 'checking', bytes: 0, entries: tree.size, totalBytes: null });
-    const file = to.listingTo ?? join(scratch, 'listing');
-    const [listing, xattrs] = await Promise.all([writeListing(partial, file), readXattrs(partial)]);
-    const difference = await findDifference(tree, await openScan(file, xattrs));
-    if (difference !== null) throw inexact(snapshot, difference);
-    await rename(partial, to.dir);
-    return { snapshot, entries: tree.size, listing };
+    const place = { dir: dirname(to.dir), what: 'the snapshot' };
+    return await withRoom(place, needOf(tree, sources), async () => {
+      await mkdir(partial);
+      const onBytes = await progressOf(sources, to.onProgress);
+      await bothOf(verifyAll(sources), extractLayers(sources, partial, { tree, scratch, onBytes }));
+      to.onProgress?.({ what: 'checking', bytes: 0, entries: tree.size, totalBytes: null });
+      const file = to.listingTo ?? join(scratch, 'listing');
+      const [listing, xattrs] = await Promise.all([writeListing(partial, file), readXattrs(partial)]);
+      const difference = await findDifference(tree, await openScan(file, xattrs));
+      if (difference !== null) throw inexact(snapshot, difference);
+      await rename(partial, to.dir);
+      return { snapshot, entries: tree.size, listing };
+    });
   } catch (error) {
     await removeTree(partial).catch((second: unknown) =>
       trace('cannot remove %s: %s', partial, messageOf(second)),
@@ -92,7 +95,9 @@ async function restoreLayers(
     throw error;
   } finally {
     await Promise.all(sources.map(({ handle }) => handle.close()));
-    await rm(scratch, { recursive: true, force: true });
+    await rm(scratch, { recursive: true, force: true }).catch((error: unknown) =>
+      trace('cannot remove %s: %s', scratch, messageOf(error)),
+    );
   }
 }
 
@@ -198,29 +203,17 @@ async function openBrought(
 }
 
 /** Sparse files take less than their size: what the archives have is enough for them. */
-async function refuseWithoutRoom(
-  dir: string,
-  of: { readonly tree: LayeredTree; readonly sources: readonly LayerSource[] },
-): Promise<void> {
-  const { tree, sources } = of;
-  let size = 0;
-  for (const entry of tree.values())
-    if (entry.link === '' || entry.link === entry.path) size += sizeOf(entry);
-  const bytes = Math.min(
-    size,
-    sources.reduce((sum, { diffSize }) => sum + diffSize, 0),
-  );
-  const { bavail, bsize, ffree, files } = await statfs(dir);
-  const room = bavail * bsize;
-  const isShortOfInodes = files > 0 && ffree < tree.size;
-  if (!isShortOfInodes && room >= bytes) return;
-  throw new RbmResumeError(
-    'NO_ROOM',
-    isShortOfInodes
-      ? `${dir} has room for ${ffree} more files, and the snapshot has ${tree.size}`
-      : `${dir} has ${room} bytes free, and the snapshot needs ${bytes}`,
-    { hint: 'Make room, or restore to another file system.', fields: { dir, bytes, entries: tree.size } },
-  );
+function needOf(tree: LayeredTree, sources: readonly LayerSource[]): Need {
+  let [size, inodes] = [0, 0];
+  for (const entry of tree.values()) {
+    if (entry.link !== '' && entry.link !== entry.path) continue;
+    size += sizeOf(entry);
+    inodes += 1;
+  }
+  const archived = sources.reduce((sum, { diffSize }) => sum + diffSize, 0);
+  // What is full in the middle has met what only writing tells: blocks that are half empty, folders, attributes.
+  const bytes = Math.min(size, archived);
+  return { bytes, inodes, atMost: bytes + 4096 * inodes };
 }
 
 function inexact(snapshot: Snapshot, difference: TreeDifference): RbmResumeError {

@@ -1,4 +1,4 @@
-import { rename } from 'node:fs/promises';
+import { rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../digest.js';
 import { RbmResumeError } from '../errors.js';
@@ -15,8 +15,9 @@ import { writeListing, type ListingSummary } from '../rootfs/baseline.js';
 import { hashRecords, openScan, type ScannedTree } from '../rootfs/scan.js';
 import { readXattrs } from '../rootfs/xattrs.js';
 import { MEDIA_TYPE } from '../store/oci.js';
-import { storePaths } from '../store/paths.js';
+import { storePaths, type StorePaths } from '../store/paths.js';
 import type { SnapshotRecord } from '../store/record.js';
+import { refuseWithoutRoom, withRoom, WRITER_NEED, type Need } from '../store/room.js';
 import { withStaging, type StagedBlob, type Staging } from '../store/staging.js';
 import { ANNOTATION } from './annotations.js';
 import { copiesAnnotation, findBaseCopies, memberOf } from './base-copies.js';
@@ -86,35 +87,61 @@ export function saveSnapshot(store: string, options: SaveOptions): Promise<Saved
   return namingIoFailures(`saving a snapshot of ${options.rootfs}`, () => saveTree(store, options));
 }
 
-function saveTree(store: string, options: SaveOptions): Promise<SavedSnapshot> {
+async function saveTree(store: string, options: SaveOptions): Promise<SavedSnapshot> {
   const paths = storePaths(store);
-  return withStaging(paths, async (staging) => {
-    const listingFile = join(staging.dir, 'tree.listing');
-    const [listing, xattrs, baseline, lower] = await Promise.all([
-      writeListing(options.rootfs, listingFile),
-      readXattrs(options.rootfs),
-      options.baseline === null ? null : hashRecords(options.baseline),
-      findLower(paths, staging, options),
-    ]);
-    const scan = await openScan(listingFile, xattrs);
-    const candidateBytes = lower.base?.size ?? null;
-    const changes = await findChanges(scan, { lower: lower.tree, baseline, candidateBytes });
+  const place = { dir: paths.root, what: 'the snapshot' };
+  await refuseWithoutRoom(place, WRITER_NEED);
+  return withStaging(paths, async (staging) =>
+    withRoom(place, await needOfBase(staging, options), () => saveStaged(paths, staging, options)),
+  );
+}
+
+async function saveStaged(paths: StorePaths, staging: Staging, options: SaveOptions): Promise<SavedSnapshot> {
+  const listingFile = join(staging.dir, 'tree.listing');
+  const [listing, xattrs, baseline, lower] = await Promise.all([
+    writeListing(options.rootfs, listingFile),
+    readXattrs(options.rootfs),
+    options.baseline === null ? null : hashRecords(options.baseline),
+    findLower(paths, staging, options),
+  ]);
+  const scan = await openScan(listingFile, xattrs);
+  const candidateBytes = lower.base?.size ?? null;
+  const changes = await findChanges(scan, { lower: lower.tree, baseline, candidateBytes });
+  const place = { dir: paths.root, what: 'the snapshot' };
+  const { layer, snapshot } = await withRoom(place, needOfDelta(changes), async () => {
     const layer = await packChanges(staging, { ...lower, changes, options });
     await check(scan, { tree: lower.tree, layer });
     const layers = [...lower.layers, layer];
-    const snapshot = await commitImage(paths, { staging, record: options.record, layers });
-    if (options.listingTo !== undefined) await rename(listingFile, options.listingTo);
-    return {
-      snapshot,
-      leftOut: changes.leftOut,
-      entries: changes.entries,
-      changed: changes.paths.length,
-      removed: changes.removed.length,
-      bytes: layer.descriptor.size,
-      listing,
-    };
+    return { layer, snapshot: await commitImage(paths, { staging, record: options.record, layers }) };
   });
+  if (options.listingTo !== undefined) await rename(listingFile, options.listingTo);
+  return {
+    snapshot,
+    leftOut: changes.leftOut,
+    entries: changes.entries,
+    changed: changes.paths.length,
+    removed: changes.removed.length,
+    bytes: layer.descriptor.size,
+    listing,
+  };
 }
+
+/** A base on another file system is copied into the store. */
+async function needOfBase(staging: Staging, { base, parent }: SaveOptions): Promise<Need> {
+  const [tarball, folder] = [base === null || parent ? null : await stat(base), await stat(staging.dir)];
+  const isCopied = tarball !== null && tarball.dev !== folder.dev;
+  return { ...WRITER_NEED, bytes: WRITER_NEED.bytes + (isCopied ? tarball.size : 0) };
+}
+
+/**
+ * How well a delta compresses is not known before; a hundredth is less than what holes and zstd ever make of a build's files. At
+ * most it is all of them with their headers.
+ */
+const needOfDelta = ({ bytes, paths, entries }: Changes): Need => ({
+  bytes: WRITER_NEED.bytes + Math.ceil(bytes / 100),
+  inodes: WRITER_NEED.inodes,
+  atMost: WRITER_NEED.bytes + bytes + 2048 * paths.length + 200 * entries,
+});
 
 async function packChanges(
   staging: Staging,
