@@ -1,6 +1,6 @@
 import { fingerprintFiles, firstDifference, type Fingerprints } from '../rootfs/fingerprint.js';
 import { DIVISION } from '../script/units.js';
-import type { SnapshotRecord } from '../store/record.js';
+import type { Leg, SnapshotRecord } from '../store/record.js';
 
 /**
  * The content of the files that rbm has put together for a build, as the container gets them. Left out: the container
@@ -23,10 +23,24 @@ export function fingerprintInputs(
   );
 }
 
+/**
+ * The leg whose state of a script a tree holds, or `null`: the last that was stopped in a script, unless that script has
+ * ended since. A leg that was stopped between two scripts leaves the state of the one before where it is.
+ */
+export function stateLegOf({
+  legs,
+  endedScripts,
+}: Pick<SnapshotRecord, 'legs' | 'endedScripts'>): Leg | null {
+  const last = legs.findLast(({ stoppedIn }) => stoppedIn !== null);
+  return last?.stoppedIn == null || last.place === null || endedScripts.includes(last.stoppedIn)
+    ? null
+    : last;
+}
+
 /** Why a tree that was interrupted at a statement can't be gone on with there, or `null`. */
-export function reasonAgainstDivision({ legs }: Pick<SnapshotRecord, 'legs'>): string | null {
-  const { place, division } = legs.at(-1) ?? { place: null, division: null };
-  return place === null || division === DIVISION
+export function reasonAgainstDivision(record: Pick<SnapshotRecord, 'legs' | 'endedScripts'>): string | null {
+  const leg = stateLegOf(record);
+  return leg === null || leg.division === DIVISION
     ? null
     : 'it was interrupted by a version of rbm-resume that divides scripts in another way';
 }

@@ -18,6 +18,7 @@ import { directoryInode, discardDirectory, moveTree, type MoveKind } from '../ro
 import { rebaseline } from '../rootfs/rebaseline.js';
 import { keepBase } from './hold-base.js';
 import { reasonAgainstDivision, reasonAgainstInputs } from './inputs.js';
+import { reasonAgainstRecord, type WantedBuild } from './record-check.js';
 import { setAside } from './set-aside.js';
 
 const trace = traceTo('park');
@@ -79,10 +80,6 @@ export function park(paths: StorePaths, request: ParkRequest): Promise<ParkResul
 const underLocks = <T>(paths: StorePaths, hash: ProjectHash, work: () => Promise<T>): Promise<T> =>
   withHashLock(paths, hash, () => withStoreLock(paths, work));
 
-/** Whether a path of a record may be looked for in a tree. */
-export const isFolderPath = (path: string): boolean =>
-  path.startsWith('/') && !path.split('/').includes('..');
-
 async function hasMoreWork(kept: KeptPaths, record: ParkRequest['record']): Promise<boolean> {
   const other = await readKeptRecord(kept.record).catch(() => null);
   if (other === null || workSeconds(other) <= workSeconds(record)) return false;
@@ -118,9 +115,8 @@ export type TakeResult =
   | { readonly how: 'set-aside'; readonly reason: string };
 
 /** Who wants a tree back: the build, and the place where its container has to stand. */
-export type Taker = Pick<LiveRecord, 'id' | 'container' | 'inputsDir' | 'project' | 'version' | 'step'> & {
-  readonly hash: ProjectHash;
-};
+export type Taker = WantedBuild &
+  Pick<LiveRecord, 'id' | 'container' | 'inputsDir'> & { readonly hash: ProjectHash };
 
 /**
  * Makes what is parked under a hash the container. Whatever is wrong with it, it is set aside and the reason returned,
@@ -172,8 +168,9 @@ async function reasonAgainst(paths: StorePaths, record: KeptRecord, taker: Taker
   if (tries >= MAX_FAILED_TRIES) return `${tries} builds that were resumed under this hash have failed`;
   const damage = await checkKeptTree(kept, record).then(() => null, messageOf);
   if (damage !== null) return damage;
+  const mismatch = reasonAgainstRecord(record, taker);
+  if (mismatch !== null) return mismatch;
   for (const folder of record.tmpFolders) {
-    if (!isFolderPath(folder)) return `${folder} is no path for a folder`;
     if ((await directoryInode(join(kept.rootfs, folder))) === null)
       return `the folder ${folder} in it is missing`;
   }

@@ -2,8 +2,6 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, RbmResumeError } from '../errors.js';
-import type { LayeredTree } from '../layer/merge.js';
-import { typeOf } from '../rootfs/entry.js';
 import { removeTree } from '../rootfs/move-tree.js';
 import { quarantine } from '../snapshot/drop.js';
 import { listSnapshots } from '../snapshot/open-store.js';
@@ -12,9 +10,11 @@ import { Snapshot, type SnapshotEntry } from '../snapshot/snapshot.js';
 import { failedTries, forgetFailedTries, MAX_FAILED_TRIES } from '../store/ledger.js';
 import { withHashLock, withStoreLock } from '../store/lock.js';
 import type { StorePaths } from '../store/paths.js';
-import { workSeconds, type KeptRecord, type LiveRecord, type SnapshotRecord } from '../store/record.js';
+import { workSeconds, type KeptRecord, type LiveRecord } from '../store/record.js';
 import { reasonAgainstDivision, reasonAgainstInputs } from './inputs.js';
-import { isFolderPath, takeBack, type Taker } from './park.js';
+import { takeBack, type Taker } from './park.js';
+import { reasonAgainstRecord } from './record-check.js';
+import { reasonAgainstFolders, reasonAgainstState, reasonAgainstTree } from './tree-check.js';
 
 /** What a build goes on with: what was known of it when it was interrupted. */
 export type Resumed = Pick<
@@ -117,7 +117,9 @@ async function restoreFor(
   const { taker, notes } = build;
   const snapshot = await Snapshot.open(paths, entry);
   const { record } = snapshot;
+  refuseDefect(entry, reasonAgainstRecord(record, taker));
   const tree = await snapshot.tree();
+  refuseDefect(entry, reasonAgainstTree(tree));
   const reason =
     reasonAgainstFolders(record, tree) ??
     reasonAgainstDivision(record) ??
@@ -134,18 +136,22 @@ async function restoreFor(
     base: await findImage(taker.inputsDir),
     listingTo: paths.live(taker.id).baseline,
   });
+  const state = await reasonAgainstState(taker.container, record);
+  if (state !== null) await removeTree(taker.container);
+  refuseDefect(entry, state);
   notes.push(describe(record, `the snapshot of ${record.parkedAt} (generation ${entry.generation})`));
   const { digest, generation } = entry;
   return { ...record, baseline: listing, image: null, snapshot: { digest, generation } };
 }
 
-function reasonAgainstFolders(record: SnapshotRecord, tree: LayeredTree): string | null {
-  for (const folder of record.tmpFolders) {
-    if (!isFolderPath(folder)) return `${folder} is no path for a folder`;
-    const entry = tree.get(folder.slice(1));
-    if (entry === undefined || typeOf(entry) !== 'd') return `the folder ${folder} in it is missing`;
-  }
-  return null;
+/** What the snapshot itself is to blame for. */
+function refuseDefect(entry: SnapshotEntry, reason: string | null): void {
+  if (reason === null) return;
+  const { hash, generation } = entry;
+  throw new RbmResumeError('DAMAGED_SNAPSHOT', reason, {
+    hint: 'It is taken out of use; `rbm-resume prune` removes it.',
+    fields: { hash, generation },
+  });
 }
 
 async function findImage(inputsDir: string | null): Promise<string | null> {

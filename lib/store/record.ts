@@ -7,48 +7,59 @@ import { parseSealed } from './sealed-json.js';
 /** The number of the records' format; a record of another one is not read. */
 export const RECORD_FORMAT = 1;
 
-const idRange = v.object({ first: v.number(), count: v.number() });
-const idMap = v.object({ uid: v.number(), gid: v.number(), uids: idRange, gids: idRange });
+/** Ids of Linux have 32 bits. */
+const id = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32 - 1));
+const idRange = v.object({ first: id, count: id });
+const idMap = v.object({ uid: id, gid: id, uids: idRange, gids: idRange });
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** A name, a path, a statement of a script: nothing that would fill a log, or steer the terminal that shows it. */
+const text = v.pipe(v.string(), v.maxLength(8192), v.regex(/^[\t\n\P{Cc}]*$/u, 'has control characters'));
+/** Files may have any name. */
+const fileName = v.pipe(v.string(), v.maxLength(8192));
 const projectHash = v.custom<ProjectHash>((value) => typeof value === 'string' && isProjectHash(value));
-const isoTime = v.pipe(v.string(), v.isoTimestamp());
+const isoTime = v.pipe(v.string(), v.maxLength(40), v.isoTimestamp());
+
+const MAX_LEGS = 1000;
+/** Of one leg; nobody waits longer for one. */
+const MAX_LEG_SECONDS = 366 * 24 * 3600;
 
 const leg = v.object({
   startedAt: isoTime,
   endedAt: isoTime,
-  seconds: v.number(),
+  seconds: v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_LEG_SECONDS)),
   /** What ended it: an interrupt while this script ran, or between two. */
-  stoppedIn: v.nullable(v.string()),
+  stoppedIn: v.nullable(text),
   /** Where in it: `in statement 14 of 22 (line 52): make -j8`. */
-  place: v.optional(v.nullable(v.string()), null),
+  place: v.optional(v.nullable(text), null),
   /** Of a script that stood at a statement: how it was divided, see `DIVISION` in lib/script/units.ts. */
-  division: v.optional(v.nullable(v.number()), null),
+  division: v.optional(v.nullable(count), null),
   /** How far the interrupt had to go. */
   escalation: v.nullable(v.picklist(['SIGINT', 'SIGTERM', 'SIGKILL'])),
   /** Files inside the container that a killed process was writing; they were removed. */
-  removedFiles: v.array(v.string()),
+  removedFiles: v.pipe(v.array(fileName), v.maxLength(100_000)),
 });
 
 const build = {
   format: v.literal(RECORD_FORMAT),
-  project: v.string(),
-  step: v.nullable(v.string()),
-  targets: v.array(v.string()),
-  version: v.nullable(v.string()),
-  filename: v.nullable(v.string()),
-  workspace: v.nullable(v.string()),
+  project: text,
+  step: v.nullable(text),
+  targets: v.array(text),
+  version: v.nullable(text),
+  filename: v.nullable(text),
+  workspace: v.nullable(text),
   /** The scripts that the build has, in the order in which rbm runs them; `null` when nobody said. */
-  expectedScripts: v.nullable(v.array(v.string())),
+  expectedScripts: v.nullable(v.array(text)),
   idMap,
-  legs: v.array(leg),
+  legs: v.pipe(v.array(leg), v.maxLength(MAX_LEGS)),
 };
 
-const baseline = v.object({ entries: v.number(), bytes: v.number(), xxh64: v.string() });
+const baseline = v.object({ entries: count, bytes: count, xxh64: text });
 
 /** The container image that a tree began with: its file's name, and what tells whether that file is still the same. */
-const image = v.object({ name: v.string(), identity: v.string() });
+const image = v.object({ name: text, identity: text });
 
 /** The snapshot that a tree was equal to when its baseline was taken. */
-const parent = v.object({ digest: v.string(), generation: v.number() });
+const parent = v.object({ digest: text, generation: count });
 
 const since0_2 = {
   image: v.optional(v.nullable(image), null),
@@ -60,18 +71,18 @@ const keptSchema = v.object({
   ...since0_2,
   hash: projectHash,
   /** The container in which the last leg ran. */
-  container: v.string(),
+  container: text,
   parkedAt: isoTime,
   /** boot_id of the kernel that parked it; see {@link KeptPaths.synced}. */
-  bootId: v.string(),
+  bootId: text,
   /** Inode number of the tree's root, as text: a copy made by hand has another one. */
-  inode: v.string(),
-  tmpFolders: v.array(v.string()),
+  inode: text,
+  tmpFolders: v.array(text),
   /** The content of each input file that the tree was made of; `null` when nobody said where they are. */
-  inputs: v.nullable(v.record(v.string(), v.string())),
-  endedScripts: v.array(v.string()),
+  inputs: v.nullable(v.record(fileName, fileName)),
+  endedScripts: v.array(text),
   baseline: v.nullable(baseline),
-  reason: v.string(),
+  reason: text,
 });
 
 /** What of a parked tree's record holds on that one machine only. */

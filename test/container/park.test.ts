@@ -20,10 +20,14 @@ import { parseProjectHash } from '../../lib/digest.js';
 import { readIdMap } from '../../lib/id-map.js';
 import { chargeFailedTry } from '../../lib/store/ledger.js';
 import { storePaths } from '../../lib/store/paths.js';
+import { editSealed } from '../store/sealed-files.js';
 import { until } from '../rbm/trap-workspace.js';
 
 const hash = parseProjectHash('a'.repeat(64));
-const build = { project: 'p', version: '1', step: 'build' };
+const build = {
+  ...{ project: 'p', version: '1', step: 'build', targets: [], filename: 'p.txt' },
+  expectedScripts: ['build'],
+};
 
 let root: string;
 beforeEach(() => {
@@ -55,7 +59,7 @@ async function parkOne(
     inputsDir: null,
     record: {
       ...build,
-      ...{ format: 1, targets: [], filename: 'p.txt', workspace: null, expectedScripts: ['build'] },
+      ...{ format: 1, workspace: null },
       idMap: await readIdMap(),
       legs: [
         {
@@ -85,12 +89,13 @@ async function parkOne(
 const takeIt = (inputsDir: string | null = join(root, 'inputs')) =>
   takeBack(paths(), { ...build, hash, id: 'next', container: join(root, 'next'), inputsDir });
 
-const editRecord = (from: RegExp, to: string): void => {
-  const text = readFileSync(kept().record, 'utf8');
-  const edited = text.replace(from, to);
-  assert.notEqual(edited, text);
-  writeFileSync(kept().record, edited);
-};
+const editRecord = (from: RegExp, to: string): void =>
+  editSealed(kept().record, (record) => {
+    const text = JSON.stringify(record, null, 2);
+    const edited = text.replace(from, to);
+    assert.notEqual(edited, text);
+    return JSON.parse(edited) as object;
+  });
 const inTree = (path: string): string => join(kept().rootfs, path);
 const input = (name: string): string => join(root, 'inputs', name);
 
@@ -158,6 +163,16 @@ describe('what is parked', () => {
       'a temporary folder leads out of it',
       /is no path/,
       () => editRecord(/\/var\/tmp\/work/, '/var/../../../var'),
+    ],
+    [
+      'a temporary folder is a command',
+      /is no path/,
+      () => editRecord(/\/var\/tmp\/work/, '/var/tmp/work; true'),
+    ],
+    [
+      'its record is of another project',
+      /project is "q"/,
+      () => editRecord(/"project": "p"/, '"project": "q"'),
     ],
     [
       'two builds that went on in it have failed',

@@ -20,7 +20,7 @@ import { createContainer, type CreateResult } from '../../lib/container/on-creat
 import { exitContainer } from '../../lib/container/on-exit.js';
 import { park } from '../../lib/container/park.js';
 import { hexOf, type ProjectHash } from '../../lib/digest.js';
-import { readIdMap } from '../../lib/id-map.js';
+import { readIdMap, type IdMap } from '../../lib/id-map.js';
 import { parseBuildDescription, projectHash } from '../../lib/project-hash.js';
 import { ANNOTATION } from '../../lib/snapshot/annotations.js';
 import { commitImage } from '../../lib/snapshot/image.js';
@@ -30,15 +30,21 @@ import { chargeFailedTry, failedTries } from '../../lib/store/ledger.js';
 import { storePaths, type StorePaths } from '../../lib/store/paths.js';
 import { readLiveRecord, type SnapshotRecord } from '../../lib/store/record.js';
 import { withStaging } from '../../lib/store/staging.js';
+import { editSealed } from '../store/sealed-files.js';
 import { flipByte, makeSmall, recordOf, root, type Small } from '../snapshot/small-snapshots.js';
 
 const description = JSON.stringify({
   ...{ format: 1, project: 'hello', step: 'build', targets: [], version: '1.2', filename: 'hello.tar' },
   ...{ architecture: 'x86_64', source: null, container_image: [], input_files: [] },
-  scripts: { build: 'true' },
+  scripts: { pre: 'true', build: 'true' },
   container: { user: 'rbm', offline: [], templates: {}, remote_mktemp: null },
 });
 const HASH: ProjectHash = projectHash(parseBuildDescription(description));
+/** Of another user. */
+const shifted = ({ uids, ...rest }: IdMap): IdMap => ({
+  ...rest,
+  uids: { ...uids, first: uids.first + 65_536 },
+});
 const IMAGE = 'container-image_small.tar.zst';
 
 describe(
@@ -73,6 +79,7 @@ describe(
       const inputs = await fingerprintInputs(inputsDir, { project: 'hello', version: '1.2', step: 'build' });
       const record = {
         ...recordOf(HASH),
+        ...{ targets: [], filename: 'hello.tar', expectedScripts: ['pre', 'build'] },
         ...{ hash: HASH, inputs, tmpFolders: ['/etc', '/usr/bin'], endedScripts: ['pre'], ...more },
       };
       const snapshot = await small.save({ record, ...options });
@@ -210,18 +217,45 @@ describe(
       assert.deepEqual(await generations(), [1, 2]);
     });
 
-    it('starts clean when a temporary folder is missing, is no directory, or climbs out', async () => {
-      for (const [folder, said] of [
-        ['/tmp/gone', /the folder \/tmp\/gone in it is missing/],
-        ['/etc/base', /the folder \/etc\/base in it is missing/],
-        ['/etc/../..', /is no path for a folder/],
-        ['etc', /is no path for a folder/],
-      ] as const) {
+    it('starts clean when a temporary folder is missing, or is no directory, and keeps the snapshot', async () => {
+      for (const folder of ['/tmp/gone', '/etc/base']) {
         await save({ tmpFolders: ['/etc', folder] });
-        assert.match(await assertClean(), said);
+        assert.match(await assertClean(), new RegExp(`the folder ${folder} in it is missing`));
         rmSync(container, { recursive: true });
       }
-      assert.deepEqual(await generations(), [3, 4]);
+      assert.deepEqual([await generations(), quarantined()], [[1, 2], []]);
+    });
+
+    it('takes a snapshot out of use whose record would do harm on the host, or is of another build', async () => {
+      const [leg] = recordOf(HASH).legs;
+      const harmful: [Partial<SnapshotRecord>, RegExp][] = [
+        [{ tmpFolders: ['/etc', `/usr/bin; touch ${work}/pwned`] }, /is no path for a folder/],
+        [{ tmpFolders: ['/etc', '/etc/../..'] }, /is no path for a folder/],
+        [{ tmpFolders: ['etc'] }, /is no path for a folder/],
+        [{ endedScripts: ['pre', 'build'] }, /has ended and that it was interrupted/],
+        [{ endedScripts: ['pre 0\nbuild 0\nget'] }, /not the first ones/],
+        [{ project: 'other' }, /project is "other", not "hello"/],
+        [{ targets: ['nightly'] }, /targets is \["nightly"\], not \[\]/],
+        [{ expectedScripts: ['pre'] }, /expectedScripts is/],
+        [{ legs: [{ ...leg!, seconds: -1 }] }, /has no record of the build that can be read/],
+        [{ legs: [{ ...leg!, place: 'in statement 2 of 3', division: 1 }] }, /that it does not hold/],
+      ];
+      for (const [more, said] of harmful) {
+        await save(more, { parent: null, baseline: null });
+        const told = await assertClean();
+        assert.match(told, said);
+        assert.match(told, /it is taken out of use\nthe build starts clean$/);
+        assert.deepEqual(await generations(), []);
+        rmSync(container, { recursive: true });
+      }
+      assert.deepEqual(readdirSync(work).sort(), ['containers', 'inputs']);
+    });
+
+    it('takes a snapshot out of use by whose tree the host would write elsewhere', async () => {
+      await small.change('mkdir rbm; ln -s /etc/hostname rbm/cmd');
+      await save();
+      assert.match(await assertClean(), /\/rbm\/cmd in it is of a type by which .*\nit is taken out of use/);
+      assert.deepEqual([await generations(), quarantined()], [[], [`${HASH}@1.json`]]);
     });
 
     it('takes the identical image of the build where the base was left out', async () => {
@@ -300,7 +334,11 @@ describe(
     });
 
     async function parkTree(): Promise<void> {
-      const { parkedAt, ...record } = { ...recordOf(HASH), hash: HASH, tmpFolders: ['/etc'] };
+      const { parkedAt, ...record } = {
+        ...recordOf(HASH),
+        ...{ targets: [], filename: 'hello.tar', expectedScripts: ['pre', 'build'] },
+        tmpFolders: ['/etc'],
+      };
       void parkedAt;
       const inputs = await fingerprintInputs(inputsDir, { project: 'hello', version: '1.2', step: 'build' });
       const here = { workspace: null, container: small.rootfs, idMap: await readIdMap() };
@@ -317,8 +355,10 @@ describe(
     it('sets a parked tree of other id ranges aside and goes on in a snapshot', async () => {
       const one = await save();
       await parkTree();
-      const { record } = paths.parked(HASH);
-      writeFileSync(record, readFileSync(record, 'utf8').replace(/"first": (\d+)/g, '"first": 1$1'));
+      editSealed(paths.parked(HASH).record, (record) => ({
+        ...record,
+        idMap: shifted(record.idMap as IdMap),
+      }));
       const told = await assertResumed(one);
       assert.match(told, /is set aside, .*: it was made with other id ranges/);
       assert.deepEqual(readdirSync(paths.setAsideRoot), [HASH]);
