@@ -5,7 +5,7 @@ import { dropSnapshots } from '../snapshot/drop.js';
 import { removeKept } from '../snapshot/kept.js';
 import { chooseSnapshot, listSnapshots } from '../snapshot/open-store.js';
 import { listKept } from '../snapshot/kept.js';
-import { forgetFailedTries } from '../store/ledger.js';
+import { forgetInAllLedgers } from '../store/ledger.js';
 import { withStoreLock } from '../store/lock.js';
 import { storePaths } from '../store/paths.js';
 import { findStore } from './find-store.js';
@@ -59,6 +59,6 @@ async function removeAll(store: string, prefix: string): Promise<Removed> {
   }
   const { hash, project } = chooseSnapshot(entries, prefix);
   const snapshots = await dropSnapshots(paths, hash);
-  await withStoreLock(paths, () => forgetFailedTries(paths, hash));
+  await withStoreLock(paths, () => forgetInAllLedgers(paths, hash));
   return { hash, project, isParked: false, snapshots };
 }

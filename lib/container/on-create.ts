@@ -11,6 +11,7 @@ import { storePaths, type LivePaths, type StorePaths } from '../store/paths.js';
 import { RECORD_FORMAT, type LiveRecord, type ResumeMode } from '../store/record.js';
 import { writeSealedAtomically } from '../store/sealed-json.js';
 import { traceTo } from '../trace.js';
+import { NO_POLICY, type Trust } from '../trust/judge.js';
 import { holdBase } from './hold-base.js';
 import { resume, type Resumed } from './resume.js';
 import type { RunDirectory } from './run-directory.js';
@@ -36,6 +37,8 @@ export interface CreateOptions {
   readonly inputsDir: string | null;
   readonly keepFailed: boolean;
   readonly run: RunDirectory | null;
+  /** By what snapshots are judged. @default everything is taken */
+  readonly trust?: Trust;
 }
 
 export interface CreateResult {
@@ -72,7 +75,7 @@ async function startContainer(options: CreateOptions): Promise<CreateResult> {
   await writeSealedAtomically(live.record, started);
   if (hash !== null) notes.push(...(await findLeftBehind(paths, { hash, id })));
 
-  const kept = await resume(paths, started, notes);
+  const kept = await resume(paths, started, { trust: options.trust ?? NO_POLICY, notes });
   if (kept === null) {
     const status = await options.startClean();
     if (status !== 0) {
@@ -105,6 +108,7 @@ async function describeStart(
     id: basename(options.container),
     container: options.container,
     mode: hash === null ? 'off' : options.mode,
+    jobClass: options.trust?.jobClass ?? null,
     keepFailed: options.keepFailed,
     project: options.project,
     step: description?.step ?? null,

@@ -10,6 +10,7 @@ import { storePaths, type LivePaths, type StorePaths } from '../store/paths.js';
 import { readLiveRecord, type LiveRecord } from '../store/record.js';
 import { traceTo } from '../trace.js';
 import { readStopped } from './interrupt-files.js';
+import { NO_POLICY, type Trust } from '../trust/judge.js';
 import { discardDirectory, moveTree, removeTree } from '../rootfs/move-tree.js';
 import { keep } from './keep.js';
 import { decideOutcome, type ContainerFacts, type Outcome } from './outcome.js';
@@ -25,6 +26,8 @@ export interface ExitOptions {
   /** Removes the container; resolves to its exit status. @default removal inside the id map */
   readonly remove?: () => Promise<number>;
   readonly run: RunDirectory | null;
+  /** By what snapshots are judged. @default everything is taken */
+  readonly trust?: Trust;
   /** Called with a line when something begins that takes long. */
   readonly onProgress?: (line: string) => void;
 }
@@ -64,7 +67,8 @@ async function concludeBuild(options: ExitOptions): Promise<ExitResult> {
   const kept = await keep(paths, { record, live, outcome, ends: facts.ends, notes, onCopy });
   try {
     if (kept === null || kept === 'already-kept') await discard(options, { record, outcome, notes });
-    if (record.hash !== null) await settle(paths, record.hash, { outcome, record, notes });
+    if (record.hash !== null)
+      await settle(paths, record.hash, { outcome, record, notes, trust: options.trust ?? NO_POLICY });
   } finally {
     await rm(live.dir, { recursive: true, force: true });
     await options.run?.endContainer(id, {
@@ -120,25 +124,31 @@ async function discard(
 async function settle(
   paths: StorePaths,
   hash: ProjectHash,
-  ending: { readonly outcome: Outcome; readonly record: LiveRecord; readonly notes: string[] },
+  ending: {
+    readonly outcome: Outcome;
+    readonly record: LiveRecord;
+    readonly notes: string[];
+    readonly trust: Trust;
+  },
 ): Promise<void> {
-  const { outcome, record, notes } = ending;
+  const { outcome, record, notes, trust } = ending;
   if (outcome === 'succeeded') {
-    await dropKept(paths, hash);
+    await dropKept(paths, hash, trust);
   } else if (record.resumed && ['failed', 'never-ran', 'get-failed'].includes(outcome)) {
-    const tries = await withStoreLock(paths, () => chargeFailedTry(paths, hash));
+    const tries = await withStoreLock(paths, () => chargeFailedTry(paths, hash, record.jobClass));
     notes.push(`${record.project} failed after it was resumed: failed try ${tries} of ${MAX_FAILED_TRIES}`);
   }
 }
 
 /** Nothing kept and nothing charged, as for most builds, needs no lock. */
-async function dropKept(paths: StorePaths, hash: ProjectHash): Promise<void> {
-  await dropSnapshots(paths, hash);
+async function dropKept(paths: StorePaths, hash: ProjectHash, trust: Trust): Promise<void> {
+  const { jobClass } = trust;
+  await dropSnapshots(paths, hash, trust);
   const dirs = [paths.parked(hash).dir, join(paths.setAsideRoot, hash)].filter((dir) => existsSync(dir));
-  if (dirs.length === 0 && (await failedTries(paths, hash)) === 0) return;
+  if (dirs.length === 0 && (await failedTries(paths, hash, jobClass)) === 0) return;
   await withStoreLock(paths, async () => {
     for (const dir of dirs) await discardDirectory(dir);
-    await forgetFailedTries(paths, hash);
+    await forgetFailedTries(paths, hash, jobClass);
   });
 }
 

@@ -6,7 +6,7 @@ import type { ProjectHash } from '../digest.js';
 import { messageOf } from '../errors.js';
 import { clearedEnvironment } from '../exec.js';
 import { syncDirectory } from '../store/atomic-write.js';
-import { failedTries, MAX_FAILED_TRIES } from '../store/ledger.js';
+import { failedTries, MAX_FAILED_TRIES, type LedgerClass } from '../store/ledger.js';
 import { checkKeptTree } from '../store/kept-check.js';
 import { readBootId } from '../store/live.js';
 import { withHashLock, withStoreLock } from '../store/lock.js';
@@ -116,7 +116,11 @@ export type TakeResult =
 
 /** Who wants a tree back: the build, and the place where its container has to stand. */
 export type Taker = WantedBuild &
-  Pick<LiveRecord, 'id' | 'container' | 'inputsDir'> & { readonly hash: ProjectHash };
+  Pick<LiveRecord, 'id' | 'container' | 'inputsDir'> & {
+    readonly hash: ProjectHash;
+    /** Whose tries count. @default nobody's in particular */
+    readonly jobClass?: LedgerClass;
+  };
 
 /**
  * Makes what is parked under a hash the container. Whatever is wrong with it, it is set aside and the reason returned,
@@ -133,7 +137,7 @@ export async function takeBack(paths: StorePaths, taker: Taker): Promise<TakeRes
     try {
       const record = await readKeptRecord(kept.record);
       const reason = await reasonAgainst(paths, record, taker);
-      if (reason !== null) return await refuse(paths, hash, reason);
+      if (reason !== null) return await refuse(paths, taker, reason);
       let { baseline } = record;
       if (baseline !== null) await rename(kept.baseline, live.baseline);
       if (existsSync(kept.base)) await rename(kept.base, live.base);
@@ -149,13 +153,13 @@ export async function takeBack(paths: StorePaths, taker: Taker): Promise<TakeRes
       );
       return { how, record: { ...record, baseline } };
     } catch (error) {
-      return refuse(paths, hash, messageOf(error));
+      return refuse(paths, taker, messageOf(error));
     }
   });
 }
 
-async function refuse(paths: StorePaths, hash: ProjectHash, reason: string): Promise<TakeResult> {
-  await setAside(paths, hash, reason);
+async function refuse(paths: StorePaths, taker: Taker, reason: string): Promise<TakeResult> {
+  await setAside(paths, taker.hash, { reason, jobClass: taker.jobClass ?? null });
   return { how: 'set-aside', reason };
 }
 
@@ -164,7 +168,7 @@ async function reasonAgainst(paths: StorePaths, record: KeptRecord, taker: Taker
   const { hash } = taker;
   const kept = paths.parked(hash);
   if (record.hash !== hash) return `its record belongs to the project hash ${record.hash}`;
-  const tries = await failedTries(paths, hash);
+  const tries = await failedTries(paths, hash, taker.jobClass ?? null);
   if (tries >= MAX_FAILED_TRIES) return `${tries} builds that were resumed under this hash have failed`;
   const damage = await checkKeptTree(kept, record).then(() => null, messageOf);
   if (damage !== null) return damage;

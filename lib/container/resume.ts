@@ -4,13 +4,15 @@ import { join } from 'node:path';
 import { messageOf, RbmResumeError } from '../errors.js';
 import { removeTree } from '../rootfs/move-tree.js';
 import { quarantine } from '../snapshot/drop.js';
+import { judgeSnapshot, signedTreeDigest } from '../snapshot/judge-snapshot.js';
 import { listSnapshots } from '../snapshot/open-store.js';
 import { restoreTree } from '../snapshot/restore.js';
 import { Snapshot, type SnapshotEntry } from '../snapshot/snapshot.js';
-import { failedTries, forgetFailedTries, MAX_FAILED_TRIES } from '../store/ledger.js';
+import { failedTries, forgetFailedTries, givenUp, giveUp, MAX_FAILED_TRIES } from '../store/ledger.js';
 import { withHashLock, withStoreLock } from '../store/lock.js';
 import type { StorePaths } from '../store/paths.js';
 import { workSeconds, type KeptRecord, type LiveRecord } from '../store/record.js';
+import { mayResume, type Judgement, type Trust } from '../trust/judge.js';
 import { reasonAgainstDivision, reasonAgainstInputs } from './inputs.js';
 import { takeBack, type Taker } from './park.js';
 import { reasonAgainstRecord } from './record-check.js';
@@ -24,21 +26,30 @@ export type Resumed = Pick<
 
 /**
  * Makes the container of a build from what is parked under its hash, or else from a snapshot. Whatever is wrong with either,
- * the notes say so and there is no container.
+ * the notes say so and there is no container. What is parked is this machine's own; a snapshot is judged before it is used.
  */
 export async function resume(
   paths: StorePaths,
   started: LiveRecord,
-  notes: string[],
+  by: { readonly trust: Trust; readonly notes: string[] },
 ): Promise<Resumed | null> {
   const { hash } = started;
   if (hash === null) return null;
   const taker = { ...started, hash };
+  const { trust, notes } = by;
   try {
+    if (!mayResume(trust)) {
+      if (existsSync(paths.parked(hash).dir) || (await snapshotsOf(paths, taker)).length > 0)
+        notes.push('a release goes on in nothing, since no policy switches that on: the build starts clean');
+      return null;
+    }
     // Counted before: what is set aside forgets its tries, and a snapshot of the same tree fails just so.
-    const tries = await failedTries(paths, hash);
+    const tries = await failedTries(paths, hash, taker.jobClass);
     const parked = await resumeParked(paths, taker, notes);
-    return parked ?? (await resumeSnapshot(paths, taker, { tries, notes }));
+    if (parked !== null) return parked;
+    if (trust.trouble === null) return await resumeSnapshot(paths, taker, { tries, notes, trust });
+    notes.push(`no snapshot is used, and the build starts clean: ${trust.trouble}`);
+    return null;
   } catch (error) {
     notes.push(`cannot use what is kept under ${hash}, the build starts clean: ${messageOf(error)}`);
     if (existsSync(started.container)) await removeTree(started.container);
@@ -60,26 +71,30 @@ async function resumeParked(paths: StorePaths, taker: Taker, notes: string[]): P
   return taken.record;
 }
 
-async function resumeSnapshot(
-  paths: StorePaths,
-  taker: Taker,
-  known: { readonly tries: number; readonly notes: string[] },
-): Promise<Resumed | null> {
+async function resumeSnapshot(paths: StorePaths, taker: Taker, known: Known): Promise<Resumed | null> {
   const { hash } = taker;
   const { tries, notes } = known;
   // Most builds were never interrupted: they don't wait for a lock.
   if ((await snapshotsOf(paths, taker)).length === 0) return null;
   return withHashLock(paths, hash, async () => {
+    if (tries >= MAX_FAILED_TRIES) {
+      await takeOutOfUse(paths, taker, known);
+      notes.push('the build starts clean');
+      return null;
+    }
+    const skipped = await givenUp(paths, hash, taker.jobClass ?? null);
     for (const entry of (await snapshotsOf(paths, taker)).reverse()) {
       const name = `snapshot ${hash}@${entry.generation}`;
-      if (tries >= MAX_FAILED_TRIES) {
-        const reason = `${tries} builds that were resumed under this hash have failed`;
-        await quarantine(paths, entry, reason);
-        notes.push(`the ${name} is taken out of use: ${reason}`);
+      if (skipped.has(entry.digest)) {
+        notes.push(`the ${name} is not used: builds that were resumed from it have failed`);
         continue;
       }
       try {
-        return await restoreFor(paths, entry, { taker, notes });
+        const snapshot = await Snapshot.open(paths, entry);
+        const judgement = await judgeSnapshot(snapshot, known.trust);
+        // It stays: a job of another class may use it.
+        if (judgement.isAccepted) return await restoreFor(snapshot, { taker, notes, judgement });
+        notes.push(`the ${name} is not used: ${judgement.reason}`);
       } catch (error) {
         notes.push(`the ${name} can't be used: ${messageOf(error)}`);
         if (isDefect(error)) {
@@ -88,10 +103,32 @@ async function resumeSnapshot(
         }
       }
     }
-    if (tries >= MAX_FAILED_TRIES) await withStoreLock(paths, () => forgetFailedTries(paths, hash));
     notes.push('the build starts clean');
     return null;
   });
+}
+
+interface Known {
+  readonly tries: number;
+  readonly notes: string[];
+  readonly trust: Trust;
+}
+
+/** Builds that were resumed here have failed too often. Jobs of a class leave to others what these may use. */
+async function takeOutOfUse(paths: StorePaths, taker: Taker, known: Known): Promise<void> {
+  const { hash, jobClass = null } = taker;
+  const { tries, notes } = known;
+  const entries = await snapshotsOf(paths, taker);
+  const reason = `${tries} builds that were resumed under this hash have failed`;
+  for (const entry of entries.toReversed()) {
+    if (jobClass === null) await quarantine(paths, entry, reason);
+    const what = jobClass === null ? 'taken out of use' : `no more used by jobs of class ${jobClass}`;
+    notes.push(`the snapshot ${hash}@${entry.generation} is ${what}: ${reason}`);
+  }
+  const digests = entries.map(({ digest }) => digest);
+  await withStoreLock(paths, () =>
+    jobClass === null ? forgetFailedTries(paths, hash) : giveUp(paths, hash, { jobClass, digests }),
+  );
 }
 
 const snapshotsOf = async (paths: StorePaths, { hash }: Taker): Promise<SnapshotEntry[]> =>
@@ -110,13 +147,11 @@ const isDefect = (error: unknown): boolean =>
   ].includes(error.code);
 
 async function restoreFor(
-  paths: StorePaths,
-  entry: SnapshotEntry,
-  build: { readonly taker: Taker; readonly notes: string[] },
+  snapshot: Snapshot,
+  build: { readonly taker: Taker; readonly notes: string[]; readonly judgement: Judgement },
 ): Promise<Resumed | null> {
-  const { taker, notes } = build;
-  const snapshot = await Snapshot.open(paths, entry);
-  const { record } = snapshot;
+  const { taker, notes, judgement } = build;
+  const { record, entry, paths } = snapshot;
   refuseDefect(entry, reasonAgainstRecord(record, taker));
   const tree = await snapshot.tree();
   refuseDefect(entry, reasonAgainstTree(tree));
@@ -133,6 +168,7 @@ async function restoreFor(
   const { listing } = await restoreTree(snapshot, {
     dir: taker.container,
     tree,
+    treeDigest: signedTreeDigest(judgement),
     base: await findImage(taker.inputsDir),
     listingTo: paths.live(taker.id).baseline,
   });

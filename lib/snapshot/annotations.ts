@@ -9,6 +9,9 @@ export const ANNOTATION = {
   /** How often the build was interrupted (of a layer: until it was written), and how long its legs worked together, in seconds. */
   legs: `${OWN_ANNOTATION_PREFIX}legs`,
   workSeconds: `${OWN_ANNOTATION_PREFIX}work-seconds`,
+  /** Of an entry of the index: the blob with the signed statement on the snapshot, and that blob's size in bytes. */
+  attestation: `${OWN_ANNOTATION_PREFIX}attestation`,
+  attestationSize: `${OWN_ANNOTATION_PREFIX}attestation-size`,
   /** What wrote it. */
   writer: `${OWN_ANNOTATION_PREFIX}writer`,
   /** Of a layer: bytes of the uncompressed archive. */

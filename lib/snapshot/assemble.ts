@@ -7,6 +7,7 @@ import { imageManifestSchema, type Descriptor } from '../store/oci.js';
 import type { StorePaths } from '../store/paths.js';
 import type { StagedBlob, Staging } from '../store/staging.js';
 import { namingWriteFailures } from '../store/write-failure.js';
+import { MAX_ENVELOPE_BYTES } from '../trust/dsse.js';
 import type { ExportedBlob } from './export-format.js';
 import { entryOf } from './index-entries.js';
 import { damagedExport, type OpenExport } from './read-export.js';
@@ -15,6 +16,8 @@ import { Snapshot } from './snapshot.js';
 
 /** Puts the blobs of an export together in a staging folder, each once. */
 export interface Assembly {
+  /** Puts the attestation of a snapshot beside its manifest, where it has one and the export holds it. */
+  putAttestation(snapshot: Snapshot): Promise<void>;
   /** @throws RbmResumeError `DAMAGED_EXPORT` when the export has no such blob, or one of another size */
   find(name: BlobName): ExportedBlob;
   /**
@@ -79,7 +82,11 @@ export function openAssembly(
       throw damagedExport(`${entry.hash}@${entry.generation}`, 'it is no snapshot', cause);
     }
   };
-  return { find, put, openSnapshot };
+  const putAttestation = async ({ attestation }: Snapshot): Promise<void> => {
+    if (attestation === null || attestation.size > MAX_ENVELOPE_BYTES) return;
+    if (exported.get(attestation.digest)?.size === attestation.size) await put(attestation);
+  };
+  return { find, put, openSnapshot, putAttestation };
 }
 
 const NO_SNAPSHOT: readonly ErrorCode[] = ['MISSING_BLOB', 'DAMAGED_BLOB', 'DAMAGED_SNAPSHOT'];

@@ -2,16 +2,20 @@ import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { arch } from 'node:os';
 import { dirname } from 'node:path';
-import type { ProjectHash } from '../digest.js';
+import type { Digest, ProjectHash } from '../digest.js';
+import type { BlobName } from '../store/blobs.js';
 import { commit } from '../store/commit.js';
 import { MEDIA_TYPE, type Descriptor, type ImageConfig, type ImageManifest } from '../store/oci.js';
 import { withFileLock } from '../store/lock.js';
 import type { StorePaths } from '../store/paths.js';
 import { workSeconds, type SnapshotRecord } from '../store/record.js';
 import type { Staging } from '../store/staging.js';
+import { NO_POLICY, type Trust } from '../trust/judge.js';
+import { attest, type Signing } from '../trust/sign.js';
 import { ANNOTATION, RECORD_LABEL } from './annotations.js';
 import type { DescribedLayer } from './base.js';
 import { amongSound, entryOf, MAX_GENERATION } from './index-entries.js';
+import { findTrusted } from './judge-snapshot.js';
 import { listSnapshots } from './open-store.js';
 import { putNewest } from './refs.js';
 import { Snapshot } from './snapshot.js';
@@ -33,12 +37,20 @@ export function commitImage(
     readonly staging: Staging;
     readonly record: SnapshotRecord;
     readonly layers: readonly DescribedLayer[];
+    /** Who signs it, and what is signed of the tree. @default nobody */
+    readonly signed?: {
+      readonly by: Signing;
+      readonly treeDigest: Digest;
+      readonly parent: Digest | null;
+    };
+    /** Of which snapshots it takes the place and the next number. @default all of its hash */
+    readonly trust?: Trust;
   },
 ): Promise<Snapshot> {
-  const { staging, layers, record } = image;
+  const { staging, layers, record, trust = NO_POLICY } = image;
   return withGenerationLock(paths, record.hash, async () => {
     const generation = Math.min(
-      Math.max(0, ...(await generationsOf(paths, record.hash))) + 1,
+      Math.max(0, ...(await generationsOf(paths, record.hash, trust))) + 1,
       MAX_GENERATION,
     );
     const config = await staging.put(JSON.stringify(describeConfig(record, layers)));
@@ -51,16 +63,41 @@ export function commitImage(
         annotations: describeManifest(record, generation),
       } satisfies ImageManifest),
     );
+    const { signed } = image;
+    const facts = { manifest: manifest.digest, projectHash: record.hash, generation, step: record.step };
+    const attestation =
+      signed === undefined
+        ? null
+        : await staging.put(
+            attest(
+              {
+                ...facts,
+                baseDigest: baseDigestOf(layers),
+                treeDigest: signed.treeDigest,
+                parent: signed.parent,
+              },
+              signed.by,
+            ),
+          );
     const descriptor: Descriptor = {
       mediaType: MEDIA_TYPE.manifest,
       digest: manifest.digest,
       size: manifest.size,
       platform: platform(),
-      annotations: describeEntry(record, generation),
+      annotations: { ...describeEntry(record, generation), ...attestationAnnotations(attestation) },
     };
+    const isOfHash = (entry: Descriptor) => entryOf(entry)?.hash === record.hash;
     await commit(paths, {
-      blobs: [...layers.flatMap(({ blobs }) => blobs), config, manifest],
-      updateIndex: amongSound(paths, (manifests) => putNewest(manifests, descriptor)),
+      blobs: [
+        ...layers.flatMap(({ blobs }) => blobs),
+        config,
+        manifest,
+        ...(attestation === null ? [] : [attestation]),
+      ],
+      updateIndex: amongSound(paths, async (manifests) => {
+        const rivals = await findTrusted(paths, manifests.filter(isOfHash), trust);
+        return putNewest(manifests, descriptor, (entry) => rivals.has(entry));
+      }),
       mayBeAbsent: new Set(layers.slice(0, 1).map(({ descriptor: { digest } }) => digest)),
     });
     const entry = entryOf(descriptor);
@@ -80,9 +117,22 @@ export async function withGenerationLock<T>(
   return withFileLock(file, work);
 }
 
-async function generationsOf(paths: StorePaths, hash: ProjectHash): Promise<number[]> {
-  return (await listSnapshots(paths, hash)).map((entry) => entry.generation);
+async function generationsOf(paths: StorePaths, hash: ProjectHash, trust: Trust): Promise<number[]> {
+  const entries = await listSnapshots(paths, hash);
+  const descriptors = entries.map(({ descriptor }) => descriptor);
+  const trusted = await findTrusted(paths, descriptors, trust);
+  return entries.filter(({ descriptor }) => trusted.has(descriptor)).map(({ generation }) => generation);
 }
+
+const baseDigestOf = (layers: readonly DescribedLayer[]): Digest | null => {
+  const [lowest] = layers;
+  return lowest?.descriptor.annotations?.[ANNOTATION.base] === undefined ? null : lowest.descriptor.digest;
+};
+
+const attestationAnnotations = (blob: BlobName | null): Record<string, string> =>
+  blob === null
+    ? {}
+    : { [ANNOTATION.attestation]: blob.digest, [ANNOTATION.attestationSize]: String(blob.size) };
 
 const platform = () => ({ architecture: ARCHITECTURE[arch()] ?? arch(), os: 'linux' });
 

@@ -10,11 +10,13 @@ import { storePaths, type StorePaths } from '../store/paths.js';
 import { refuseWithoutRoom, withRoom, WRITER_NEED } from '../store/room.js';
 import { withStaging, type StagedBlob } from '../store/staging.js';
 import { namingWriteFailures } from '../store/write-failure.js';
+import { NO_POLICY, type Trust } from '../trust/judge.js';
 import { openAssembly, type Assembly } from './assemble.js';
 import { ANNOTATION } from './annotations.js';
 import type { TransferProgress } from './export-format.js';
 import { withGenerationLock } from './image.js';
 import { amongSound, entryOf, judgeEntries } from './index-entries.js';
+import { findTrusted, judgeSnapshot } from './judge-snapshot.js';
 import { openExport, type OpenExport } from './read-export.js';
 import { mergeGenerations, type MergedGenerations, type MergeLoss } from './refs.js';
 import { baseLayerOf, listBlobs, workSecondsOf } from './snapshot-blobs.js';
@@ -22,6 +24,8 @@ import type { Snapshot, SnapshotEntry } from './snapshot.js';
 import { namingIoFailures } from '../system-error.js';
 
 export interface ImportOptions {
+  /** By what the snapshots are judged. @default everything is taken */
+  readonly trust?: Trust;
   readonly onProgress?: (progress: TransferProgress) => void;
 }
 
@@ -37,6 +41,8 @@ export interface ImportedSnapshots {
   readonly skipped: readonly (SnapshotEntry & { readonly why: MergeLoss | 'already-there' })[];
   /** What the store had and has no more, since what was imported is newer or has worked longer. */
   readonly displaced: readonly (SnapshotEntry & { readonly why: MergeLoss })[];
+  /** What the policy does not let this job use, and why. */
+  readonly refused: readonly (SnapshotEntry & { readonly reason: string })[];
   /** What neither the export nor the store has. */
   readonly absentBases: readonly AbsentBase[];
   /** Of the blobs that were copied. */
@@ -49,7 +55,8 @@ export interface ImportedSnapshots {
  * decides. A blob that the store has, with the right size, is not copied; its content is looked at when it is used, as
  * always. A blob that a snapshot of the store lacks is brought. Once again is no change.
  *
- * Digests tell damage, not who made an export: take only those that you would build with.
+ * Digests tell damage, not who made an export: take only those that you would build with, or judge them by a policy. What that
+ * refuses stays outside, and displaces nothing.
  * @throws RbmResumeError `NO_EXPORT`, `INCOMPLETE_EXPORT`, `DAMAGED_EXPORT`, `NO_ROOM`, `STORE_BUSY`, `STORE_WRITE_FAILED`, `BAD_INDEX`,
  *   `MISSING_BLOB` when a blob of the store was removed meanwhile
  */
@@ -81,14 +88,9 @@ async function takeSnapshots(
   paths: StorePaths,
   from: { readonly source: OpenExport; readonly assembly: Assembly; readonly options: ImportOptions },
 ): Promise<ImportedSnapshots> {
-  const { source, assembly } = from;
-  const offered = new Map<Digest, Snapshot>();
-  for (const descriptor of source.manifest.snapshots) {
-    // What the schema does not name has no business in the index.
-    const snapshot = await assembly.openSnapshot(v.parse(descriptorSchema, descriptor));
-    offered.set(snapshot.digest, snapshot);
-  }
-  const planned = await merge(paths, await soundEntries(paths), [...offered.values()]);
+  const { trust = NO_POLICY } = from.options;
+  const { offered, refused } = await openOffered(from, trust);
+  const planned = await merge(paths, await soundEntries(paths), { snapshots: [...offered.values()], trust });
   const lost = planned.skipped.filter(({ why }) => why !== 'already-there');
   const wanted = [...offered.values()].filter(
     ({ digest }) => !lost.some(({ descriptor }) => descriptor.digest === digest),
@@ -103,7 +105,7 @@ async function takeSnapshots(
         mayBeAbsent: absent,
         updateIndex: async (manifests) => {
           const change = amongSound(paths, async (sound) => {
-            merged = await merge(paths, sound, wanted);
+            merged = await merge(paths, sound, { snapshots: wanted, trust });
             return merged.manifests;
           });
           const changed = await change(manifests);
@@ -120,6 +122,7 @@ async function takeSnapshots(
       why,
     })),
     displaced: merged.displaced.map(({ descriptor, why }) => ({ ...toEntry(descriptor), why })),
+    refused,
     absentBases: await findAbsentBases(paths, wanted),
     bytes: blobs.reduce((sum, { size }) => sum + size, 0),
   };
@@ -130,6 +133,28 @@ const soundEntries = async (paths: StorePaths): Promise<Descriptor[]> =>
   (await judgeEntries(paths, (await readIndex(paths)).manifests))
     .filter(({ kind }) => kind === 'sound')
     .map(({ descriptor }) => descriptor);
+
+/** What of an export the job may use; of the others nothing but manifest, config and attestation is read. */
+async function openOffered(
+  from: { readonly source: OpenExport; readonly assembly: Assembly },
+  trust: Trust,
+): Promise<{
+  readonly offered: ReadonlyMap<Digest, Snapshot>;
+  readonly refused: ImportedSnapshots['refused'];
+}> {
+  const { source, assembly } = from;
+  const offered = new Map<Digest, Snapshot>();
+  const refused: (SnapshotEntry & { readonly reason: string })[] = [];
+  for (const descriptor of source.manifest.snapshots) {
+    // What the schema does not name has no business in the index.
+    const snapshot = await assembly.openSnapshot(v.parse(descriptorSchema, descriptor));
+    if (trust.policy !== null) await assembly.putAttestation(snapshot);
+    const judgement = await judgeSnapshot(snapshot, trust);
+    if (judgement.isAccepted) offered.set(snapshot.digest, snapshot);
+    else refused.push({ ...snapshot.entry, reason: judgement.reason });
+  }
+  return { offered, refused };
+}
 
 /** The blobs that the store lacks, ready for the commit, and those that nobody has and that need not be there. */
 async function copyBlobs(
@@ -168,8 +193,12 @@ async function copyBlobs(
 async function merge(
   paths: StorePaths,
   manifests: readonly Descriptor[],
-  snapshots: readonly Snapshot[],
+  offer: { readonly snapshots: readonly Snapshot[]; readonly trust: Trust },
 ): Promise<MergedGenerations> {
+  const { snapshots, trust } = offer;
+  const hashes = new Set(snapshots.map(({ hash }) => hash));
+  const isOfHash = (entry: Descriptor) => hashes.has(entryOf(entry)?.hash ?? ('' as ProjectHash));
+  const rivals = await findTrusted(paths, manifests.filter(isOfHash), trust);
   const seconds = new Map<Digest, number>(
     snapshots.map(({ digest, image }) => [digest, workSecondsOf(image.manifest.annotations)]),
   );
@@ -180,7 +209,10 @@ async function merge(
     seconds.set(descriptor.digest, manifest === null ? -1 : workSecondsOf(manifest.annotations));
   }
   const added = snapshots.map(({ entry }) => entry.descriptor);
-  return mergeGenerations(manifests, added, ({ digest }) => seconds.get(digest) ?? 0);
+  return mergeGenerations(manifests, added, {
+    workSeconds: ({ digest }) => seconds.get(digest) ?? 0,
+    isRival: (entry) => trust.policy === null || rivals.has(entry),
+  });
 }
 
 function isRival({ hash, generation, digest }: Snapshot, descriptor: Descriptor): boolean {

@@ -5,7 +5,7 @@ import { isProjectHash, type ProjectHash } from '../digest.js';
 import { messageOf, RbmResumeError, systemErrorCode } from '../errors.js';
 import { execInIdMap } from '../id-map.js';
 import { copyTree, discardDirectory } from '../rootfs/move-tree.js';
-import { failedTries, forgetFailedTries } from '../store/ledger.js';
+import { failedTries, forgetInAllLedgers } from '../store/ledger.js';
 import { namesIn } from '../store/live.js';
 import { withStoreLock } from '../store/lock.js';
 import { keptPathsIn, storePaths, type KeptPaths } from '../store/paths.js';
@@ -115,7 +115,7 @@ async function removeParked(store: string, prefix: string): Promise<Kept> {
   const paths = storePaths(store);
   await withStoreLock(paths, async () => {
     await discardDirectory(paths.parked(kept.hash).dir);
-    await forgetFailedTries(paths, kept.hash);
+    await forgetInAllLedgers(paths, kept.hash);
   });
   return kept;
 }

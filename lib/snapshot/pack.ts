@@ -13,7 +13,10 @@ import { saveSnapshot, type SavedSnapshot, type SaveOptions } from './save.js';
 import { Snapshot } from './snapshot.js';
 import { namingIoFailures } from '../system-error.js';
 
-export type PackOptions = Pick<SaveOptions, 'compression' | 'withoutBase' | 'onProgress'>;
+export type PackOptions = Pick<
+  SaveOptions,
+  'compression' | 'withoutBase' | 'signing' | 'trust' | 'onProgress'
+>;
 
 export type PackResult =
   | ({ readonly how: 'packed'; readonly hadParent: boolean } & SavedSnapshot)

@@ -1,3 +1,4 @@
+import { hexOf } from '../digest.js';
 import { REF_NAME, type Descriptor } from '../store/oci.js';
 import { ANNOTATION } from './annotations.js';
 import { entryOf } from './index-entries.js';
@@ -9,10 +10,15 @@ export const GENERATIONS_KEPT = 2;
  * The entries of an index with a snapshot as the newest of its hash; older ones than the one before go, and so do those with
  * its number or a higher one, which only somebody who invents numbers can have made (see `MAX_GENERATION`). Entries that are not
  * of this hash stay as they are.
+ * @param isRival whether an entry may be displaced at all; without it every one of the hash
  */
-export function putNewest(manifests: readonly Descriptor[], added: Descriptor): Descriptor[] {
+export function putNewest(
+  manifests: readonly Descriptor[],
+  added: Descriptor,
+  isRival: (entry: Descriptor) => boolean = () => true,
+): Descriptor[] {
   const hash = added.annotations?.[ANNOTATION.hash];
-  const isOurs = (entry: Descriptor) => entryOf(entry)?.hash === hash;
+  const isOurs = (entry: Descriptor) => entryOf(entry)?.hash === hash && isRival(entry);
   const isOlder = (entry: Descriptor) => generationOf(entry) < generationOf(added);
   const older = manifests
     .filter((entry) => isOurs(entry) && isOlder(entry))
@@ -21,18 +27,24 @@ export function putNewest(manifests: readonly Descriptor[], added: Descriptor): 
   return nameRefs([...manifests.filter((entry) => !isOurs(entry)), ...kept, added]);
 }
 
-/** Gives the newest snapshot of each hash the name `HASH`, the others `HASH-GENERATION`: `skopeo` finds them so. */
+/**
+ * Gives the newest snapshot of each hash the name `HASH`, the others `HASH-GENERATION`: `skopeo` finds them so. Where several jobs
+ * that don't trust each other have used one number, all but the first have digits of their digest behind it.
+ */
 export function nameRefs(manifests: readonly Descriptor[]): Descriptor[] {
   const newest = new Map<string, number>();
   for (const entry of manifests) {
     const ours = entryOf(entry);
     if (ours) newest.set(ours.hash, Math.max(newest.get(ours.hash) ?? 0, ours.generation));
   }
+  const given = new Set<string>();
   return manifests.map((entry) => {
     const ours = entryOf(entry);
     if (ours === null) return entry;
-    const { hash, generation } = ours;
-    const ref = newest.get(hash) === generation ? hash : `${hash}-${generation}`;
+    const { hash, generation, digest } = ours;
+    const name = newest.get(hash) === generation ? hash : `${hash}-${generation}`;
+    const ref = given.has(name) ? `${hash}-${generation}-${hexOf(digest).slice(0, 12)}` : name;
+    given.add(name);
     return { ...entry, annotations: { ...entry.annotations, [REF_NAME]: ref } };
   });
 }
@@ -56,14 +68,19 @@ export interface MergedGenerations {
  * with the same number the one whose build has worked longest, or, as long, the one that was there. A hash to which nothing is
  * added stays as it is.
  * @param added snapshots, all of them
- * @param workSeconds of an entry's build
  */
 export function mergeGenerations(
   manifests: readonly Descriptor[],
   added: readonly Descriptor[],
-  workSeconds: (entry: Descriptor) => number,
+  how: {
+    /** Of an entry's build. */
+    readonly workSeconds: (entry: Descriptor) => number;
+    /** Whether an entry of the index may be displaced, and may keep another out. @default every one */
+    readonly isRival?: (entry: Descriptor) => boolean;
+  },
 ): MergedGenerations {
-  const ours = manifests.filter((entry) => entryOf(entry) !== null);
+  const { workSeconds, isRival = () => true } = how;
+  const ours = manifests.filter((entry) => entryOf(entry) !== null && isRival(entry));
   const present = new Set(ours.map(({ digest }) => digest));
   const fresh = added.filter(({ digest }) => !present.has(digest));
   const whyLost = judge([...ours, ...fresh], workSeconds);
@@ -73,7 +90,9 @@ export function mergeGenerations(
     const why = touched.has(hashOf(descriptor)) ? whyLost(descriptor) : null;
     return why === null ? [] : [{ descriptor, why }];
   });
-  const gone = new Set(displaced.map(({ descriptor }) => descriptor));
+  // The same manifest with an attestation that does not count is the same snapshot.
+  const twins = manifests.filter(({ digest }) => taken.some((one) => one.digest === digest));
+  const gone = new Set([...displaced.map(({ descriptor }) => descriptor), ...twins]);
   return {
     manifests: nameRefs([...manifests.filter((entry) => !gone.has(entry)), ...taken]),
     added: taken,

@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { hexOf } from '../digest.js';
+import { hexOf, type Digest } from '../digest.js';
 import { messageOf, RbmResumeError, systemErrorCode } from '../errors.js';
 import { detectCompression, type Compression } from '../layer/compression.js';
 import { extractLayers, type LayerSource } from '../layer/extract.js';
 import { describeDifference, findDifference, type LayeredTree, type TreeDifference } from '../layer/merge.js';
+import { treeDigest } from '../layer/tree-digest.js';
 import { writeListing, type ListingSummary } from '../rootfs/baseline.js';
 import { sizeOf } from '../rootfs/entry.js';
 import { removeTree } from '../rootfs/move-tree.js';
@@ -15,7 +16,9 @@ import { readXattrs } from '../rootfs/xattrs.js';
 import { hashFile, openBlob } from '../store/blobs.js';
 import { withRoom, type Need } from '../store/room.js';
 import { traceTo } from '../trace.js';
+import type { Trust } from '../trust/judge.js';
 import { ANNOTATION } from './annotations.js';
+import { requireTrusted, signedTreeDigest } from './judge-snapshot.js';
 import { openStore } from './open-store.js';
 import type { SnapshotProgress } from './save.js';
 import type { Snapshot, SnapshotLayer } from './snapshot.js';
@@ -30,6 +33,8 @@ export interface RestoreOptions {
   readonly listingTo?: string;
   /** What `Snapshot.tree` gave, where the caller has it already. */
   readonly tree?: LayeredTree;
+  /** The digest of the tree that somebody has signed. @default none */
+  readonly treeDigest?: Digest | null;
   readonly onProgress?: (progress: SnapshotProgress) => void;
 }
 
@@ -45,15 +50,21 @@ export interface RestoredSnapshot {
  * the name. The files belong to ids of the caller's id map. The snapshot stays as it is.
  * @param name as for `SnapshotStore.open`
  * @throws RbmResumeError `NO_SUCH_SNAPSHOT`, `DIRECTORY_NOT_EMPTY`, `NO_ROOM`, `BASE_NEEDED`, `MISSING_BLOB`, `DAMAGED_BLOB`,
- *   `DAMAGED_SNAPSHOT`, `BAD_LAYER`, `LAYER_TOO_BIG`, `INEXACT_RESTORE`, `COMMAND_FAILED`
+ *   `DAMAGED_SNAPSHOT`, `NOT_TRUSTED`, `BAD_LAYER`, `LAYER_TOO_BIG`, `INEXACT_RESTORE`, `COMMAND_FAILED`
  */
 export async function restoreSnapshot(
   store: string,
   name: string,
-  to: RestoreOptions & { readonly dir: string },
+  to: RestoreOptions & {
+    readonly dir: string;
+    /** By what it is judged before anything is restored. @default nothing is judged */
+    readonly trust?: Trust;
+  },
 ): Promise<RestoredSnapshot> {
   const snapshot = await openStore(store).open(name);
-  return restoreTree(snapshot, to);
+  if (to.trust === undefined) return restoreTree(snapshot, to);
+  const judgement = await requireTrusted(snapshot, to.trust);
+  return restoreTree(snapshot, { ...to, treeDigest: signedTreeDigest(judgement) });
 }
 
 /** {@link restoreSnapshot} of a snapshot that is open already. */
@@ -75,6 +86,7 @@ async function restoreLayers(
   const partial = `${to.dir}.restoring-${randomBytes(4).toString('hex')}`;
   try {
     const tree = to.tree ?? (await snapshot.tree());
+    refuseOtherTree(snapshot, tree, to.treeDigest ?? null);
     const place = { dir: dirname(to.dir), what: 'the snapshot' };
     return await withRoom(place, needOf(tree, sources), async () => {
       await mkdir(partial);
@@ -214,6 +226,19 @@ function needOf(tree: LayeredTree, sources: readonly LayerSource[]): Need {
   // What is full in the middle has met what only writing tells: blocks that are half empty, folders, attributes.
   const bytes = Math.min(size, archived);
   return { bytes, inodes, atMost: bytes + 4096 * inodes };
+}
+
+/** What was signed is the tree, however the layers below its manifest make it. */
+function refuseOtherTree(snapshot: Snapshot, tree: LayeredTree, signed: Digest | null): void {
+  if (signed === null) return;
+  const found = treeDigest(tree);
+  if (found === signed) return;
+  const { hash, generation } = snapshot;
+  throw new RbmResumeError(
+    'INEXACT_RESTORE',
+    `the snapshot ${hash}@${generation} has the tree ${found}, and ${signed} was signed`,
+    { hint: 'Nothing was restored.', fields: { hash, generation, found, signed } },
+  );
 }
 
 function inexact(snapshot: Snapshot, difference: TreeDifference): RbmResumeError {

@@ -10,6 +10,7 @@ import {
   nameHardLinks,
   type LayeredTree,
 } from '../layer/merge.js';
+import { treeDigest } from '../layer/tree-digest.js';
 import { writeLayer, type LayerProgress } from '../layer/write.js';
 import { writeListing, type ListingSummary } from '../rootfs/baseline.js';
 import { hashRecords, openScan, type ScannedTree } from '../rootfs/scan.js';
@@ -19,6 +20,8 @@ import { storePaths, type StorePaths } from '../store/paths.js';
 import type { SnapshotRecord } from '../store/record.js';
 import { refuseWithoutRoom, withRoom, WRITER_NEED, type Need } from '../store/room.js';
 import { withStaging, type StagedBlob, type Staging } from '../store/staging.js';
+import type { Trust } from '../trust/judge.js';
+import type { Signing } from '../trust/sign.js';
 import { ANNOTATION } from './annotations.js';
 import { copiesAnnotation, findBaseCopies, memberOf } from './base-copies.js';
 import { layerAnnotations, putListing, type PreparedLayer } from './base.js';
@@ -59,6 +62,10 @@ export interface SaveOptions {
   readonly withoutBase?: boolean;
   /** Where the listing of the tree goes: the baseline of the next snapshot. @default nowhere */
   readonly listingTo?: string;
+  /** Who signs it. @default nobody */
+  readonly signing?: Signing;
+  /** Of which snapshots it takes the place: those that a job of this policy and class may use. @default all of its hash */
+  readonly trust?: Trust;
   readonly onProgress?: (progress: SnapshotProgress) => void;
 }
 
@@ -112,7 +119,14 @@ async function saveStaged(paths: StorePaths, staging: Staging, options: SaveOpti
     const layer = await packChanges(staging, { ...lower, changes, options });
     await check(scan, { tree: lower.tree, layer });
     const layers = [...lower.layers, layer];
-    return { layer, snapshot: await commitImage(paths, { staging, record: options.record, layers }) };
+    const { record, signing, trust } = options;
+    const signed =
+      signing === undefined
+        ? {}
+        : // The check has put the new layer on top of the lower tree.
+          { signed: { by: signing, treeDigest: treeDigest(lower.tree), parent: options.parent ?? null } };
+    const image = { staging, record, layers, ...signed, ...(trust === undefined ? {} : { trust }) };
+    return { layer, snapshot: await commitImage(paths, image) };
   });
   if (options.listingTo !== undefined) await rename(listingFile, options.listingTo);
   return {

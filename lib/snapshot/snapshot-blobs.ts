@@ -8,7 +8,10 @@ import type { Snapshot, SnapshotLayer } from './snapshot.js';
 export interface SnapshotBlobs {
   /** Everything, the manifest first; none twice. */
   readonly all: readonly BlobName[];
-  /** Those of them without which it can be restored: the base, which somebody may bring, and the listings. */
+  /**
+   * Those of them without which it can be restored: the base, which somebody may bring, the listings, and the attestation
+   * where nobody asks for one.
+   */
   readonly optional: ReadonlySet<Digest>;
 }
 
@@ -22,15 +25,19 @@ export function baseLayerOf(snapshot: Snapshot): SnapshotLayer | null {
 export function listBlobs(snapshot: Snapshot): SnapshotBlobs {
   const listings = snapshot.layers.flatMap(({ listing }) => listing ?? []);
   const base = baseLayerOf(snapshot);
+  const attestations = snapshot.attestation === null ? [] : [snapshot.attestation];
   const all = [
     snapshot.entry.descriptor,
     snapshot.image.manifest.config,
     ...snapshot.layers.map(({ descriptor }) => descriptor),
     ...listings,
+    ...attestations,
   ].map(({ digest, size }): [Digest, BlobName] => [digest, { digest, size }]);
   return {
     all: [...new Map(all).values()],
-    optional: new Set([...(base === null ? [] : [base.descriptor]), ...listings].map(({ digest }) => digest)),
+    optional: new Set(
+      [...(base === null ? [] : [base.descriptor]), ...listings, ...attestations].map(({ digest }) => digest),
+    ),
   };
 }
 

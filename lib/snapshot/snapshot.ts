@@ -107,6 +107,12 @@ export class Snapshot {
     return this.entry.digest;
   }
 
+  /** The blob with the signed statement on it, where the index names one. */
+  get attestation(): BlobName | null {
+    const { annotations = {} } = this.entry.descriptor;
+    return blobNamedBy(annotations, [ANNOTATION.attestation, ANNOTATION.attestationSize]);
+  }
+
   /** Bytes of all layers as they lie in the store. */
   get size(): number {
     return this.layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
@@ -193,9 +199,15 @@ export class Snapshot {
   }
 }
 
-function listingOf({ annotations }: Descriptor): BlobName | null {
-  const digest = annotations?.[ANNOTATION.listing];
-  const size = numberOf(annotations?.[ANNOTATION.listingSize]);
+const listingOf = ({ annotations = {} }: Descriptor): BlobName | null =>
+  blobNamedBy(annotations, [ANNOTATION.listing, ANNOTATION.listingSize]);
+
+function blobNamedBy(
+  annotations: Readonly<Record<string, string>>,
+  keys: readonly [digest: string, size: string],
+): BlobName | null {
+  const digest = annotations[keys[0]];
+  const size = numberOf(annotations[keys[1]]);
   return digest !== undefined && isDigest(digest) && size !== null
     ? { digest: parseDigest(digest), size }
     : null;

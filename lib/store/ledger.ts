@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
-import { rename } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import * as v from 'valibot';
-import type { ProjectHash } from '../digest.js';
+import type { Digest, ProjectHash } from '../digest.js';
 import { systemErrorCode } from '../errors.js';
+import { namesIn } from './live.js';
 import type { StorePaths } from './paths.js';
 import { readRecord } from './record.js';
 import { writeSealedDurably } from './sealed-json.js';
@@ -13,42 +15,118 @@ export const MAX_FAILED_TRIES = 2;
 const ledgerSchema = v.object({
   format: v.literal(1),
   failedTries: v.record(v.string(), v.pipe(v.number(), v.integer(), v.minValue(0))),
+  /** Of each hash, the digests of snapshots that are not tried again. */
+  givenUp: v.optional(v.record(v.string(), v.array(v.string())), {}),
 });
 type Ledger = v.InferOutput<typeof ledgerSchema>;
 
+/** More snapshots of a hash that were given up are not remembered: of each hash two are kept. */
+const MAX_GIVEN_UP = 16;
+
+/**
+ * Of which class a job is, as text; `null` on a person's own machine. Each class has a ledger of its own, so the tries of one are
+ * never used up by another's builds.
+ */
+export type LedgerClass = string | null;
+
 /** How many builds that were resumed under this hash failed since the last that succeeded or was set aside. */
-export async function failedTries(paths: StorePaths, hash: ProjectHash): Promise<number> {
-  return (await readLedger(paths)).failedTries[hash] ?? 0;
+export async function failedTries(
+  paths: StorePaths,
+  hash: ProjectHash,
+  jobClass: LedgerClass = null,
+): Promise<number> {
+  return (await readLedger(ledgerFile(paths, jobClass))).failedTries[hash] ?? 0;
 }
 
 /** Adds a failed try and returns their number. To be called under the store's lock. */
-export async function chargeFailedTry(paths: StorePaths, hash: ProjectHash): Promise<number> {
-  const ledger = await readLedger(paths);
+export async function chargeFailedTry(
+  paths: StorePaths,
+  hash: ProjectHash,
+  jobClass: LedgerClass = null,
+): Promise<number> {
+  const file = ledgerFile(paths, jobClass);
+  const ledger = await readLedger(file);
   const tries = (ledger.failedTries[hash] ?? 0) + 1;
-  await writeSealedDurably(paths.ledger, {
-    ...ledger,
-    failedTries: { ...ledger.failedTries, [hash]: tries },
-  });
+  await writeLedger(file, { ...ledger, failedTries: { ...ledger.failedTries, [hash]: tries } });
   return tries;
 }
 
 /** Forgets the failed tries of a hash. To be called under the store's lock. */
-export async function forgetFailedTries(paths: StorePaths, hash: ProjectHash): Promise<void> {
-  const ledger = await readLedger(paths);
-  if (!(hash in ledger.failedTries)) return;
-  const others = Object.entries(ledger.failedTries).filter(([key]) => key !== hash);
-  await writeSealedDurably(paths.ledger, { ...ledger, failedTries: Object.fromEntries(others) });
+export async function forgetFailedTries(
+  paths: StorePaths,
+  hash: ProjectHash,
+  jobClass: LedgerClass = null,
+): Promise<void> {
+  const file = ledgerFile(paths, jobClass);
+  const ledger = await readLedger(file);
+  if (hash in ledger.failedTries)
+    await writeLedger(file, { ...ledger, failedTries: without(ledger.failedTries, hash) });
+}
+
+/** Forgets all that the ledgers of all classes say of a hash. To be called under the store's lock. */
+export async function forgetInAllLedgers(paths: StorePaths, hash: ProjectHash): Promise<void> {
+  const files = (await namesIn(paths.ledgersRoot)).filter((name) => name.endsWith('.json'));
+  for (const file of [paths.ledger, ...files.map((name) => join(paths.ledgersRoot, name))]) {
+    const { failedTries: tries, givenUp, ...ledger } = await readLedger(file);
+    if (!(hash in tries) && !(hash in givenUp)) continue;
+    await writeLedger(file, {
+      ...ledger,
+      failedTries: without(tries, hash),
+      givenUp: without(givenUp, hash),
+    });
+  }
+}
+
+/** The snapshots of a hash that jobs of a class don't try again. */
+export async function givenUp(
+  paths: StorePaths,
+  hash: ProjectHash,
+  jobClass: LedgerClass,
+): Promise<ReadonlySet<string>> {
+  return new Set((await readLedger(ledgerFile(paths, jobClass))).givenUp[hash] ?? []);
+}
+
+/**
+ * Has jobs of a class not try these snapshots again, which stay for others, and forgets the failed tries. To be called under the
+ * store's lock.
+ */
+export async function giveUp(
+  paths: StorePaths,
+  hash: ProjectHash,
+  what: { readonly jobClass: LedgerClass; readonly digests: readonly Digest[] },
+): Promise<void> {
+  const file = ledgerFile(paths, what.jobClass);
+  const ledger = await readLedger(file);
+  const digests = [...new Set([...(ledger.givenUp[hash] ?? []), ...what.digests])].slice(-MAX_GIVEN_UP);
+  await writeLedger(file, {
+    ...ledger,
+    failedTries: without(ledger.failedTries, hash),
+    givenUp: { ...ledger.givenUp, [hash]: digests },
+  });
+}
+
+/** `pr/12` has the file `ledgers/pr%2F12.json`. */
+const ledgerFile = (paths: StorePaths, jobClass: LedgerClass): string =>
+  jobClass === null ? paths.ledger : join(paths.ledgersRoot, `${encodeURIComponent(jobClass)}.json`);
+
+const without = <T>(values: Readonly<Record<string, T>>, hash: ProjectHash): Record<string, T> =>
+  Object.fromEntries(Object.entries(values).filter(([key]) => key !== hash));
+
+async function writeLedger(file: string, ledger: Ledger): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  const { givenUp: digests, ...rest } = ledger;
+  await writeSealedDurably(file, Object.keys(digests).length === 0 ? rest : ledger);
 }
 
 /** A ledger that can't be read counts nothing: the damaged file is moved aside, so the loss can be seen. */
-async function readLedger(paths: StorePaths): Promise<Ledger> {
-  if (!existsSync(paths.ledger)) return { format: 1, failedTries: {} };
+async function readLedger(file: string): Promise<Ledger> {
+  if (!existsSync(file)) return { format: 1, failedTries: {}, givenUp: {} };
   try {
-    return await readRecord(paths.ledger, ledgerSchema);
+    return await readRecord(file, ledgerSchema);
   } catch {
-    await rename(paths.ledger, `${paths.ledger}.damaged`).catch((error: unknown) => {
+    await rename(file, `${file}.damaged`).catch((error: unknown) => {
       if (systemErrorCode(error) !== 'ENOENT') throw error;
     });
-    return { format: 1, failedTries: {} };
+    return { format: 1, failedTries: {}, givenUp: {} };
   }
 }

@@ -15,6 +15,8 @@ export interface StorePaths {
   /** Containers of failed builds that were kept for a look. */
   readonly failedRoot: string;
   readonly ledger: string;
+  /** Where the ledgers of jobs lie that belong to a class. */
+  readonly ledgersRoot: string;
   /** Held while what is kept under a hash is moved, packed or restored. */
   hashLock(hash: ProjectHash): string;
   /** The file that says that `root` is an OCI image layout. Source: OCI image-spec, image-layout.md. */
@@ -108,6 +110,7 @@ export function storePaths(root: string): StorePaths {
     setAsideRoot: join(state, 'set-aside'),
     failedRoot: join(state, 'failed'),
     ledger: join(state, 'ledger.json'),
+    ledgersRoot: join(state, 'ledgers'),
     ociLayout: join(root, 'oci-layout'),
     index: join(root, 'index.json'),
     blobs: join(root, 'blobs', 'sha256'),

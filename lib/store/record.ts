@@ -111,6 +111,8 @@ const liveSchema = v.object({
   id: v.string(),
   container: v.string(),
   mode: v.picklist(RESUME_MODES),
+  /** Of which class the job is that builds; `null` where nobody says. */
+  jobClass: v.optional(v.nullable(v.string()), null),
   keepFailed: v.boolean(),
   /**
    * The process that builds: rbm's. Its start time tells it from a later one with the same number, and the pid namespace

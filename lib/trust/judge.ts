@@ -47,7 +47,8 @@ export type Judgement =
 export function judge(
   { policy, jobClass, trouble }: Trust,
   found: {
-    readonly facts: SnapshotFacts;
+    /** `null` where there is no policy, and so nothing to compare. */
+    readonly facts: SnapshotFacts | null;
     readonly envelope: Uint8Array | { readonly problem: string } | null;
     readonly now: Date;
   },
@@ -58,13 +59,14 @@ export function judge(
   if (policy === null) return UNSIGNED;
   if (jobClass === null) return refuse('there is a policy, and nobody says of which class this job is');
   const job = { policy, jobClass };
-  const { envelope } = found;
+  const { envelope, facts } = found;
   if (envelope === null) {
     if (policy.unsigned.includes(kindOf(jobClass))) return UNSIGNED;
     return refuse('nobody has signed it');
   }
   if ('problem' in envelope) return refuse(`its attestation can't be read: ${envelope.problem}`);
-  return judgeSigned(job, { ...found, envelope });
+  if (facts === null) return refuse('nothing is known of it');
+  return judgeSigned(job, { ...found, facts, envelope });
 }
 
 /** Whether a job of this class goes on in anything that is not its own machine's. */

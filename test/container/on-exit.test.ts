@@ -49,6 +49,7 @@ async function end({
       container,
       mode: 'rerun',
       keepFailed: false,
+    jobClass: null,
       project: 'p',
       step: 'build',
     },

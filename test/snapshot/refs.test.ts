@@ -24,7 +24,7 @@ const nameOf = ({ annotations }: Descriptor) => annotations?.name;
 const secondsOf = (one: Descriptor) => Number(/\d+$/.exec(nameOf(one)?.split('/')[1] ?? '')?.[0] ?? 0);
 
 const merge = (present: readonly string[], added: readonly string[]) => {
-  const merged = mergeGenerations(present.map(entry), added.map(entry), secondsOf);
+  const merged = mergeGenerations(present.map(entry), added.map(entry), { workSeconds: secondsOf });
   const told = (list: readonly { descriptor: Descriptor; why: string }[]) =>
     list.map(({ descriptor, why }) => `${nameOf(descriptor)} ${why}`);
   return {
@@ -73,7 +73,7 @@ describe('mergeGenerations', () => {
 
   it('leaves alone what it adds nothing to, and what is not ours', () => {
     const foreign = { ...entry('x'), annotations: { [REF_NAME]: 'debian' } };
-    const { manifests } = mergeGenerations([foreign, entry('a1')], [entry('b1')], secondsOf);
+    const { manifests } = mergeGenerations([foreign, entry('a1')], [entry('b1')], { workSeconds: secondsOf });
     assert.deepEqual(manifests[0], foreign);
     assert.deepEqual(merge(['a1', 'a2', 'a3', 'a4'], ['a1', 'b1']).now, ['a1', 'a2', 'a3', 'a4', 'b1']);
   });
