@@ -17,14 +17,22 @@ export const badLayer = (what: string, cause?: unknown): RbmResumeError =>
 export const layerTooBig = (what: string): RbmResumeError =>
   new RbmResumeError('LAYER_TOO_BIG', what, { hint: HINTS.LAYER_TOO_BIG });
 
-/** The same error with the name of the member in it; anything but an error about a layer comes back as it is. */
-export function nameMember(error: unknown, path: string): unknown {
+/** Where in an archive something is wrong: the member (empty before the first), and the byte at which its header begins. */
+export interface Place {
+  readonly path: string;
+  readonly offset: number;
+}
+
+/** The same error with its place in it; anything but an error about a layer comes back as it is. */
+export function namePlace(error: unknown, { path, offset }: Place): unknown {
   if (!(error instanceof RbmResumeError) || !isLayerError(error.code)) return error;
-  return new RbmResumeError(error.code, `cannot use the layer, at ${printablePath(path)}: ${error.message}`, {
-    hint: HINTS[error.code],
-    cause: error.cause,
-    fields: { ...error.fields, path: printablePath(path) },
-  });
+  const name = printablePath(path);
+  const where = path === '' ? '' : `, ${name.length > 300 ? `${name.slice(0, 300)}…` : name}`;
+  return new RbmResumeError(
+    error.code,
+    `cannot use the layer, at byte ${offset} of its archive${where}: ${error.message}`,
+    { hint: HINTS[error.code], cause: error.cause, fields: { ...error.fields, path: name, offset } },
+  );
 }
 
 const isLayerError = (code: ErrorCode): code is LayerErrorCode => code in HINTS;

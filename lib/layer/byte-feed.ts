@@ -29,10 +29,16 @@ export class ByteFeed {
   #held: Buffer = NOTHING;
   /** How much of the need has come. */
   #come = 0;
+  #bytes = 0;
 
   constructor(parser: Parser) {
     this.#parser = parser;
     this.#resume(NOTHING);
+  }
+
+  /** How many bytes the parser has been given. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** @throws whatever the parser or a sink throws; the feed is of no use then */
@@ -44,6 +50,7 @@ export class ByteFeed {
       const bytes = Math.min(need.bytes - this.#come, chunk.length - at);
       const piece = chunk.subarray(at, at + bytes);
       at += bytes;
+      this.#bytes += bytes;
       if (need.kind === 'pass') this.#pass(piece, need);
       else this.#take(piece, need.bytes);
     }

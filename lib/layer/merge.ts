@@ -14,7 +14,8 @@ export type LayeredTree = Map<string, LayeredEntry>;
 /**
  * Puts a layer on top of a tree. Source: OCI image-spec, layer.md: a whiteout hides what lower layers have, and so does
  * anything but a directory in the place of a directory.
- * @throws RbmResumeError `BAD_LAYER` for a hard link to nothing, or an entry below what is no directory
+ * @throws RbmResumeError `BAD_LAYER` for a hard link to nothing, an entry below what is no directory, or anything but a
+ *   directory that is there twice: which of the two counts, and what an earlier hard link leads to, programs see differently
  */
 export async function applyLayer(tree: LayeredTree, batches: MemberBatches, layer: number): Promise<void> {
   const added = new Map<string, LayeredEntry>();
@@ -23,7 +24,9 @@ export async function applyLayer(tree: LayeredTree, batches: MemberBatches, laye
   const add = ({ path, type, meta, target, xattrs }: LayerMember): void => {
     if (type === 'w') removed.add(path);
     else if (type === 'o') emptied.add(path);
-    else if (type === 'h') {
+    else if (added.has(path) && (type !== 'd' || !isDirectory(added, path))) {
+      throw badLayer(`${printablePath(path)} is there twice`);
+    } else if (type === 'h') {
       const original = added.get(target) ?? tree.get(target);
       if (original === undefined || typeOf(original) === 'd') {
         throw badLayer(

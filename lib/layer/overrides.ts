@@ -1,4 +1,4 @@
-import { fromBytes } from '../rootfs/entry.js';
+import { fromBytes, printablePath } from '../rootfs/entry.js';
 import { formatXattrs } from '../rootfs/xattrs.js';
 import { badLayer, layerTooBig } from './bad-layer.js';
 import { parsePaxNumber, parsePaxRecords, parsePaxTime, type PaxRecord } from './pax.js';
@@ -19,20 +19,26 @@ export interface Overrides {
 }
 
 const MAX_ID = 2 ** 32 - 1;
-const IGNORED_IN_GLOBAL = /^(?:comment|charset|hdrcharset|atime|ctime|uname|gname)$/;
+/**
+ * Keys that say nothing about the tree, or what is known without them. The others are known, or refused: what nobody here
+ * understands may change a member for other programs.
+ */
+const IGNORED: ReadonlySet<string> = new Set([
+  ...['uname', 'gname', 'comment', 'charset'],
+  ...['SCHILY.dev', 'SCHILY.ino', 'SCHILY.nlink', 'SCHILY.fflags', 'LIBARCHIVE.creationtime'],
+]);
 
-/** What can be said for all members at once; a name or a size for all of them is no archive. */
-const GLOBAL = /^(?:uid|gid|mtime)$/;
+/** Source: POSIX pax, "pax Extended Header", and libarchive's tar(5). Names are read as bytes either way. */
+const CHARSETS: ReadonlySet<string> = new Set(['BINARY', 'ISO-IR 10646 2000 UTF-8']);
 
 /**
- * Reads a pax header for all members that follow.
+ * Reads a pax header for all members that follow, as git has them with a comment. Libarchive passes over all that they say.
  * @throws RbmResumeError `BAD_LAYER`
  */
-export function readGlobalHeader(data: Buffer, before: Overrides): Overrides {
-  const records = [...parsePaxRecords(data)];
-  const refused = records.find(({ key }) => !GLOBAL.test(key) && !IGNORED_IN_GLOBAL.test(key));
-  if (refused !== undefined) throw badLayer(`a pax header for all members has ${refused.key}`);
-  return { ...before, ...readScalars(records) };
+export function checkGlobalHeader(data: Buffer): void {
+  for (const { key } of parsePaxRecords(data)) {
+    if (key !== 'comment') throw badLayer(`a pax header for all members has ${printablePath(key)}`);
+  }
 }
 
 /**
@@ -73,15 +79,19 @@ function readScalars(records: readonly PaxRecord[]): Overrides {
     else if (key === 'size') overrides = { ...overrides, size: parsePaxNumber(text) };
     else if (key === 'uid') overrides = { ...overrides, uid: parsePaxNumber(text, MAX_ID) };
     else if (key === 'gid') overrides = { ...overrides, gid: parsePaxNumber(text, MAX_ID) };
+    else if (key === 'atime' || key === 'ctime') parsePaxTime(text);
     else if (key === 'mtime') overrides = { ...overrides, mtime: parsePaxTime(text) };
     else if (key === 'SCHILY.realsize') throw badLayer('it is a sparse file in the format of star');
+    else if (!IGNORED.has(key) && !(key === 'hdrcharset' && CHARSETS.has(text))) {
+      throw badLayer(`its pax header has ${printablePath(key.slice(0, 100))}, which is unknown`);
+    }
   }
   return overrides;
 }
 
 function refuseRepeated(keys: readonly string[]): void {
   const repeated = keys.find((key, at) => keys.indexOf(key) !== at);
-  if (repeated !== undefined) throw badLayer(`its pax header has ${repeated} twice`);
+  if (repeated !== undefined) throw badLayer(`its pax header has ${printablePath(repeated)} twice`);
 }
 
 const XATTR = /^(?:SCHILY\.(?:xattr|acl)|LIBARCHIVE\.xattr|RHT)\./;

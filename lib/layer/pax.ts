@@ -34,11 +34,11 @@ export function encodePaxRecord(key: string, value: Buffer): Buffer {
 }
 
 /**
- * A decimal number of a pax record.
+ * A decimal number of a pax record, without a sign or a zero in front.
  * @throws RbmResumeError `BAD_LAYER` when it is none, or greater than `most`
  */
 export function parsePaxNumber(text: string, most = Number.MAX_SAFE_INTEGER): number {
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  const value = /^(?:0|[1-9]\d{0,15})$/.test(text) ? Number(text) : Number.NaN;
   if (!(value <= most)) throw badLayer('a number in its pax header is malformed or out of range');
   return value;
 }
@@ -49,7 +49,7 @@ export function parsePaxNumber(text: string, most = Number.MAX_SAFE_INTEGER): nu
  * @throws RbmResumeError `BAD_LAYER`
  */
 export function parsePaxTime(text: string): string {
-  const match = /^(-?)(\d{1,16})(?:\.(\d*))?$/.exec(text);
+  const match = /^(-?)(0|[1-9]\d{0,15})(?:\.(\d+))?$/.exec(text);
   if (match === null) throw badLayer('a time in its pax header is malformed');
   const [, sign, seconds = '', fraction = ''] = match;
   const whole = parsePaxNumber(seconds, Number.MAX_SAFE_INTEGER - 1);

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { parseDigest, type Digest } from '../digest.js';
+import { RbmResumeError } from '../errors.js';
 import { exec } from '../exec.js';
+import { badLayer } from './bad-layer.js';
 import { decompressor, type Compression } from './compression.js';
 import { TarReader, type TarReaderOptions } from './tar-reader.js';
 import type { LayerProgress } from './write.js';
@@ -15,7 +17,8 @@ export interface LayerDiff {
 
 /**
  * Reads a layer through from the beginning of its file, and tells its diffId.
- * @throws RbmResumeError `BAD_LAYER`, `LAYER_TOO_BIG`, and `COMMAND_FAILED` where it can't be decompressed
+ * @throws RbmResumeError `BAD_LAYER` also where it can't be decompressed, `LAYER_TOO_BIG`, and `COMMAND_FAILED` where the
+ *   decompressor was killed or got no memory
  */
 export async function readLayer(
   handle: FileHandle,
@@ -35,7 +38,8 @@ export async function readLayer(
       return options.onMember(member);
     },
   });
-  await exec(decompressor(compression), {
+  const unpack = decompressor(compression);
+  await exec(unpack, {
     stdinFrom: handle.fd,
     consume: async (stdout) => {
       const take = (chunk: Buffer) => {
@@ -50,9 +54,29 @@ export async function readLayer(
         take(chunk);
       }
     },
+  }).catch((error: unknown) => {
+    throw unpackingFailed(error, { program: unpack[0], bytes });
   });
   reader.end();
   return { diffId: parseDigest(`sha256:${hash.digest('hex')}`), diffSize: bytes };
+}
+
+const NO_MEMORY = /not enough memory|cannot allocate|memory usage limit/i;
+
+/**
+ * What a decompressor refuses is damaged, or no such stream. One that was killed or got no memory says nothing about the
+ * layer.
+ */
+function unpackingFailed(error: unknown, at: { readonly program: string; readonly bytes: number }): unknown {
+  const isRefusal = error instanceof RbmResumeError && error.code === 'COMMAND_FAILED';
+  if (!isRefusal || !/^exit status/.test(String(error.fields['end'])) || NO_MEMORY.test(error.message)) {
+    return error;
+  }
+  const said = error.message.split('\n').slice(1).join(' ');
+  return badLayer(
+    `the layer can't be unpacked with ${at.program} beyond byte ${at.bytes} of its archive: ${said}`,
+    error,
+  );
 }
 
 /** Hands on a stream as it comes. A loop of `for await` would take half as long again. */

@@ -102,7 +102,7 @@ for unpack; do
   eval "$unpack" <&$((number + 5)) | {
     tar --extract --file=- --blocking-factor=128 --numeric-owner --same-owner --same-permissions \\
       --xattrs '--xattrs-include=user.*' --xattrs-include=security.capability --xattrs-include='system.posix_acl_*' \\
-      --warning=no-timestamp --delay-directory-restore --no-recursion --anchored --no-wildcards \\
+      --warning=no-timestamp --warning=no-unknown-keyword --delay-directory-restore --no-recursion --anchored --no-wildcards \\
       --exclude-from="/lists/$number.names" "\${excluded[@]}" &&
       # tar leaves the zeros behind the end of an archive in the pipe, and who writes them there would die of it.
       rest=$(tail -c 1 | wc -c)

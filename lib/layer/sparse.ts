@@ -102,10 +102,15 @@ function addGnuRegions(
   block: Buffer,
   table: { readonly at: number; readonly count: number; readonly more: number },
 ): boolean {
-  for (let at = table.at; at < table.at + table.count * 24 && block[at + 12] !== 0; at += 24) {
+  const end = table.at + table.count * 24;
+  let at = table.at;
+  for (; at < end && block[at + 12] !== 0; at += 24) {
     numbers.push(readNumber(block, [at, 12]), readNumber(block, [at + 12, 12]));
   }
-  return block[table.more] === 0;
+  const [more, unused] = [block[table.more] ?? 0, block.subarray(at, table.more)];
+  const isLast = more === 0;
+  if (more > 1 || (!isLast && at < end) || unused.some((byte) => byte !== 0)) throw malformed();
+  return isLast;
 }
 
 /**
@@ -120,10 +125,13 @@ export function checkSparseMap({ realSize, numbers }: SparseMap, stored: number)
     const [offset, length] = [numbers[at] as number, numbers[at + 1] as number];
     if (offset < end || length < 0 || offset + length > realSize) throw malformed();
     if (length > 0 && sum % BLOCK_BYTES !== 0) throw malformed();
+    // libarchive begins the map of a file that is all hole with an empty piece at 0.
+    if (length === 0 && offset !== realSize && at > 0) throw malformed();
     end = offset + length;
     sum += length;
   }
-  if (sum !== stored) throw malformed();
+  // GNU tar makes a file only as long as its last piece says, which is an empty one where the file ends with a hole.
+  if (sum !== stored || end !== realSize) throw malformed();
 }
 
 const malformed = () => badLayer('the map of a sparse file is malformed');

@@ -39,19 +39,62 @@ export function decodeHeader(block: Buffer): TarHeader {
   if (stored === null || Number.parseInt(stored[0], 8) !== sumOf(block)) {
     throw badLayer('the checksum of its header is wrong');
   }
-  const magic = block.toString('latin1', 257, 265);
-  const format = magic.startsWith('ustar\0') ? 'posix' : magic === 'ustar  \0' ? 'gnu' : 'v7';
-  if (format === 'v7' && magic.startsWith('ustar')) throw badLayer('its header is of an unknown format');
+  const format = FORMATS[block.toString('latin1', 257, 265)];
+  const typeFlag = block.toString('latin1', 156, 157);
+  if (format === undefined || !isUnusedEmpty(block, format, typeFlag)) {
+    throw badLayer('its header is of an unknown format');
+  }
+  const isGnu = format === 'gnu';
+  for (const field of isGnu ? GNU_NUMBERS : NUMBERS) if (!isBlank(block, field)) readNumber(block, field);
   const name = textOf(block, [0, 100]);
   const prefix = format === 'posix' ? textOf(block, [345, 155]) : '';
   return {
-    typeFlag: block.toString('latin1', 156, 157),
+    typeFlag,
     format,
     name: prefix === '' ? name : `${prefix}/${name}`,
     linkName: textOf(block, [157, 100]),
     block,
   };
 }
+
+const FORMATS: Readonly<Record<string, TarHeader['format']>> = {
+  'ustar\x0000': 'posix',
+  'ustar  \0': 'gnu',
+  '\0\0\0\0\0\0\0\0': 'v7',
+};
+
+/**
+ * Whether what a format does not use is empty: star has times and a mark there, GNU tar has numbers of other volumes and the
+ * map of a sparse file. Programs differ in what they look for.
+ */
+function isUnusedEmpty(block: Buffer, format: TarHeader['format'], typeFlag: string): boolean {
+  // GNU tar writes numbers of devices into v7 headers, too.
+  if (format === 'v7') return isEmpty(block, 257, 329) && isEmpty(block, 345, BLOCK_BYTES);
+  if (format === 'posix') return isEmpty(block, 500, BLOCK_BYTES);
+  const isSparse = typeFlag === 'S';
+  return isEmpty(block, 369, isSparse ? 386 : 495) && isEmpty(block, 495, BLOCK_BYTES);
+}
+
+/**
+ * Numbers that stand in every header, read or not: libarchive does not take for an archive what begins with others, and
+ * GNU tar reads the two times that only its own format has.
+ */
+const NUMBERS: readonly (readonly [number, number])[] = [
+  FIELD.mode,
+  FIELD.uid,
+  FIELD.gid,
+  FIELD.size,
+  FIELD.mtime,
+  FIELD.devMajor,
+  FIELD.devMinor,
+];
+const GNU_NUMBERS: typeof NUMBERS = [...NUMBERS, [345, 12], [357, 12]];
+
+const isBlank = (block: Buffer, [at, length]: readonly [number, number]): boolean =>
+  block[at] === 0 && isEmpty(block, at, at + length);
+
+const isEmpty = (block: Buffer, from: number, to: number): boolean =>
+  block.subarray(from, to).equals(ZERO_BLOCK.subarray(from, to));
 
 /** As POSIX, GNU tar, libarchive, Go and node-tar write it. Looser forms would let a flipped bit pass. */
 

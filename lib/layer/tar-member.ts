@@ -34,11 +34,14 @@ const TYPES: Readonly<Record<string, TarMember['type']>> = {
   '6': 'p',
 };
 
+const MAY_END_WITH_SLASH: ReadonlySet<string> = new Set(['0', '\0', '5']);
+
 /** @throws RbmResumeError `BAD_LAYER` for a type that nobody knows, or a name that only a directory may have */
 export function typeOfMember(header: TarHeader, named: MemberPath): TarMember['type'] {
   const { typeFlag } = header;
   const type = TYPES[typeFlag];
   if (type === undefined) throw badLayer(`it is of the unknown type ${JSON.stringify(typeFlag)}`);
+  if (named.ending === '/' && !MAY_END_WITH_SLASH.has(typeFlag)) throw badLayer('it is no directory');
   // Before there was a type for them, directories were files whose name ends with a slash.
   const actual = type === 'f' && named.ending === '/' ? 'd' : type;
   if (actual !== 'd' && (named.path === '' || named.ending === '.')) throw badLayer('it is no directory');
@@ -63,6 +66,9 @@ export function metaOf(
 
 const MAX_32 = 2 ** 32 - 1;
 
+/** As Linux has them. Source: include/linux/kdev_t.h. */
+const [MAX_MAJOR, MAX_MINOR] = [2 ** 12 - 1, 2 ** 20 - 1];
+
 /** @throws RbmResumeError `BAD_LAYER`, `LAYER_TOO_BIG` */
 export function targetOf(
   { block, format }: TarHeader,
@@ -81,5 +87,9 @@ export function targetOf(
   }
   if (type !== 'c' && type !== 'b') return '';
   if (format === 'v7') throw badLayer('it is a device without numbers');
-  return `${readNumber(block, FIELD.devMajor)},${readNumber(block, FIELD.devMinor)}`;
+  const [major, minor] = [readNumber(block, FIELD.devMajor), readNumber(block, FIELD.devMinor)];
+  if (major < 0 || major > MAX_MAJOR || minor < 0 || minor > MAX_MINOR) {
+    throw badLayer('its device numbers are out of range');
+  }
+  return `${major},${minor}`;
 }

@@ -1,8 +1,8 @@
 import { compact, fromBytes } from '../rootfs/entry.js';
-import { badLayer, layerTooBig, nameMember } from './bad-layer.js';
+import { type Place, badLayer, layerTooBig, namePlace } from './bad-layer.js';
 import { ByteFeed, pass, take, type Parser, type Sink } from './byte-feed.js';
 import { normalizeMemberPath } from './member-path.js';
-import { readGlobalHeader, readMemberHeader, type Overrides } from './overrides.js';
+import { checkGlobalHeader, readMemberHeader, type Overrides } from './overrides.js';
 import { bytesOfMap, checkSparseMap, readGnuMap, readMapInData, type SparseMap } from './sparse.js';
 import { BLOCK_BYTES, decodeHeader, FIELD, isZeroBlock, readNumber, type TarHeader } from './tar-header.js';
 import { DEFAULT_TAR_LIMITS, type TarLimits } from './tar-limits.js';
@@ -38,6 +38,7 @@ export class TarReader {
   readonly #options: Required<TarReaderOptions>;
   readonly #feed: ByteFeed;
   #at = '';
+  #offset = 0;
   #entries = 0;
   #logicalBytes = 0;
   #isEnded = false;
@@ -54,7 +55,7 @@ export class TarReader {
     try {
       this.#feed.write(chunk);
     } catch (error) {
-      this.#failure = { error: nameMember(error, this.#at) };
+      this.#failure = { error: namePlace(error, this.#place()) };
       throw this.#failure.error;
     }
   }
@@ -62,15 +63,19 @@ export class TarReader {
   /** To be called after the last byte. */
   end(): void {
     if (this.#failure !== null) throw this.#failure.error;
-    if (!this.#isEnded) throw nameMember(badLayer('the archive is cut off here or after it'), this.#at);
+    if (!this.#isEnded) throw namePlace(badLayer('the archive is cut off here or after it'), this.#place());
+  }
+
+  #place(): Place {
+    return { path: this.#at, offset: this.#offset };
   }
 
   *#readArchive(): Parser {
     let preface: Preface = { pax: null, name: null, linkName: null };
-    let globals: Overrides = {};
     const { limits } = this.#options;
     for (;;) {
       const block = yield* take(BLOCK_BYTES);
+      this.#offset = this.#feed.bytes - BLOCK_BYTES;
       const hasPreface = preface.pax !== null || preface.name !== null || preface.linkName !== null;
       if (isZeroBlock(block)) {
         if (hasPreface) throw badLayer('the archive ends where a member is announced');
@@ -82,14 +87,14 @@ export class TarReader {
       if (typeFlag === 'x' || typeFlag === 'g') {
         if (hasPreface) throw badLayer('a pax header follows another header of the same member');
         const data = yield* readPrefaceData(header, limits.paxBytes + limits.xattrBytes);
-        if (typeFlag === 'g') globals = readGlobalHeader(data, globals);
+        if (typeFlag === 'g') checkGlobalHeader(data);
         else preface.pax = readMemberHeader(data, limits);
       } else if (typeFlag === 'L' || typeFlag === 'K') {
         const key = typeFlag === 'L' ? 'name' : 'linkName';
         if (preface.pax !== null || preface[key] !== null) throw badLayer('its long name is given twice');
         preface[key] = readLongName(yield* readPrefaceData(header, limits.pathBytes + 1));
       } else {
-        yield* this.#readMember(header, preface, globals);
+        yield* this.#readMember(header, preface);
         preface = { pax: null, name: null, linkName: null };
       }
     }
@@ -101,13 +106,12 @@ export class TarReader {
     yield* pass(Number.POSITIVE_INFINITY, refuseBytes);
   }
 
-  *#readMember(header: TarHeader, preface: Preface, globals: Overrides): Parser {
+  *#readMember(header: TarHeader, preface: Preface): Parser {
     const { limits, onMember } = this.#options;
     const own = preface.pax ?? {};
     const name = own.sparse?.name ?? own.path ?? preface.name ?? header.name;
     this.#at = name;
-    const stored = own.size ?? readNumber(header.block, FIELD.size);
-    if (stored < 0) throw badLayer('its size is negative');
+    const stored = storedSize(header, own.size);
     const named = normalizeMemberPath(name, limits);
     const type = typeOfMember(header, named);
     if (type !== 'f' && stored !== 0) throw badLayer('it has data, but is no file');
@@ -117,18 +121,31 @@ export class TarReader {
     this.#logicalBytes += size;
     if (this.#entries > limits.entries) throw layerTooBig(`there are more than ${limits.entries} members`);
     if (!(this.#logicalBytes <= limits.logicalBytes)) throw layerTooBig('the files are too big together');
-    const linkName = own.linkPath ?? preface.linkName ?? header.linkName;
+    const longLink = own.linkPath ?? preface.linkName;
+    if (longLink !== null && type !== 'l' && type !== 'h') throw badLayer('it has a target, but is no link');
+    const linkName = longLink ?? header.linkName;
     const sink =
       onMember({
         path: compact(named.path),
         type,
-        meta: compact(metaOf(header, { type, size, overrides: { ...globals, ...own } })),
+        meta: compact(metaOf(header, { type, size, overrides: own })),
         target: compact(targetOf(header, { type, linkName, limits })),
         xattrs: compact(own.xattrs ?? ''),
       }) ?? null;
     yield* passData({ stored, sparse, sink });
   }
 }
+
+/** Some programs go by the pax header, others by the member's own: they may differ only where that one can't hold it. */
+function storedSize(header: TarHeader, paxSize: number | undefined): number {
+  const size = readNumber(header.block, FIELD.size);
+  if (size < 0) throw badLayer('its size is negative');
+  if (paxSize === undefined || paxSize > LARGEST_OCTAL_SIZE) return paxSize ?? size;
+  if (paxSize !== size) throw badLayer(`its size is ${size} bytes, and ${paxSize} in its pax header`);
+  return size;
+}
+
+const LARGEST_OCTAL_SIZE = 8 ** 11 - 1;
 
 /** Refuses what follows the end of an archive: GNU tar does not read it, other programs may. */
 function refuseBytes(chunk: Buffer): void {

@@ -205,7 +205,7 @@ const someMember = fc.oneof(
         ['GNU.sparse.name', 's'],
         ['GNU.sparse.realsize', '9000'],
       ]),
-      member({ name: 'GNUSparseFile.0/s' }, `1\n512\n600\n`.padEnd(512, '\0') + 'd'.repeat(600)),
+      member({ name: 'GNUSparseFile.0/s' }, `2\n512\n600\n9000\n0\n`.padEnd(512, '\0') + 'd'.repeat(600)),
     ]),
   ),
 );
