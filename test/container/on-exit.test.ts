@@ -49,7 +49,7 @@ async function end({
       container,
       mode: 'rerun',
       keepFailed: false,
-    jobClass: null,
+      jobClass: null,
       project: 'p',
       step: 'build',
     },
