@@ -29,6 +29,7 @@ export { diffSnapshots, type DifferingField, type SnapshotDifference } from './s
 export { inspectSnapshot, type InspectedLayer, type InspectedSnapshot } from './snapshot/inspect.js';
 export type { Growth } from './snapshot/growth.js';
 export { verifyStore, type VerifyFinding, type VerifyOptions, type VerifyResult } from './snapshot/verify.js';
+export { repairStore, type RepairResult } from './snapshot/repair.js';
 export {
   pruneSnapshots,
   type PrunedSnapshots,

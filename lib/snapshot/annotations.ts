@@ -1,5 +1,8 @@
 import { OWN_ANNOTATION_PREFIX } from '../store/oci.js';
 
+/** When it was made. Source: OCI image-spec v1.1, annotations.md. */
+export const CREATED = 'org.opencontainers.image.created';
+
 /** What the entries of the index, the manifests and the layers say of themselves beside what OCI has. */
 export const ANNOTATION = {
   project: `${OWN_ANNOTATION_PREFIX}project`,
@@ -34,7 +37,8 @@ export const ENTRY_ANNOTATIONS: readonly string[] = [
   ANNOTATION.project,
   ANNOTATION.hash,
   ANNOTATION.generation,
-  `${OWN_ANNOTATION_PREFIX}attestation`,
+  ANNOTATION.attestation,
+  ANNOTATION.attestationSize,
 ];
 
 /** The label of the image's config that has the record of the build, as JSON. */

@@ -65,13 +65,22 @@ async function findOwn(
  * of garbage.
  */
 export async function quarantine(paths: StorePaths, entry: SnapshotEntry, reason: string): Promise<void> {
+  await writeQuarantineNote(paths, entry, reason);
+  await removeEntries(paths, new Set([entry.digest]));
+}
+
+/** Says why a snapshot is taken out of use; whoever calls this takes it out of the index. */
+export async function writeQuarantineNote(
+  paths: StorePaths,
+  entry: SnapshotEntry,
+  reason: string,
+): Promise<void> {
   await mkdir(paths.quarantineRoot, { recursive: true });
   await writeSealedDurably(join(paths.quarantineRoot, `${entry.hash}@${entry.generation}.json`), {
     reason,
     at: new Date().toISOString(),
     descriptor: entry.descriptor,
   });
-  await removeEntries(paths, new Set([entry.digest]));
 }
 
 /** Takes entries out of the index; their blobs stay. */

@@ -129,7 +129,8 @@ const baseDigestOf = (layers: readonly DescribedLayer[]): Digest | null => {
   return lowest?.descriptor.annotations?.[ANNOTATION.base] === undefined ? null : lowest.descriptor.digest;
 };
 
-const attestationAnnotations = (blob: BlobName | null): Record<string, string> =>
+/** What an entry says of the blob in which somebody vouches for its snapshot. */
+export const attestationAnnotations = (blob: BlobName | null): Record<string, string> =>
   blob === null
     ? {}
     : { [ANNOTATION.attestation]: blob.digest, [ANNOTATION.attestationSize]: String(blob.size) };

@@ -11,7 +11,7 @@ import {
   type ImageManifest,
 } from '../store/oci.js';
 import type { StorePaths } from '../store/paths.js';
-import { ANNOTATION } from './annotations.js';
+import { ANNOTATION, CREATED } from './annotations.js';
 import type { SnapshotEntry } from './snapshot.js';
 
 /**
@@ -74,12 +74,21 @@ async function judgeEntry(paths: StorePaths, descriptor: Descriptor): Promise<Ju
       `by its manifest ${key} is ${JSON.stringify(annotations[key])}, not ${said}`,
     );
   }
-  const complete = { ...descriptor, annotations: { ...annotations, ...descriptor.annotations } };
+  const complete = {
+    ...descriptor,
+    annotations: { ...entryAnnotations(manifest), ...descriptor.annotations },
+  };
   const described = claimed === null ? complete : descriptor;
   const entry = claimOf(described);
   if (entry === null) throw new Error(`${descriptor.digest} is no entry of a snapshot`);
   return { kind: 'sound', descriptor: described, entry };
 }
+
+/** What an entry repeats of the annotations of its manifest. */
+export const entryAnnotations = ({ annotations = {} }: ImageManifest): Record<string, string> =>
+  Object.fromEntries(REPEATED.flatMap((key) => (key in annotations ? [[key, annotations[key] ?? '']] : [])));
+
+const REPEATED = [CREATED, ANNOTATION.project, ANNOTATION.hash, ANNOTATION.generation];
 
 function contradictory(descriptor: Descriptor, hash: string, why: string): JudgedEntry {
   const { annotations = {} } = descriptor;

@@ -6,7 +6,9 @@ import {
   type Descriptor,
   type ImageIndex,
 } from '../store/oci.js';
-import { ANNOTATION, ENTRY_ANNOTATIONS } from './annotations.js';
+import { readBlob } from '../store/blobs.js';
+import { ANNOTATION, CREATED, ENTRY_ANNOTATIONS } from './annotations.js';
+import { subjectOf } from './attested.js';
 import type { JudgedEntry } from './index-entries.js';
 import { nameRefs } from './refs.js';
 import type { Snapshot } from './snapshot.js';
@@ -20,7 +22,6 @@ export interface IndexFlaw {
   readonly error: RbmResumeError;
 }
 
-const CREATED = 'org.opencontainers.image.created';
 const INDEX_FIELDS = ['schemaVersion', 'mediaType', 'manifests', 'annotations'];
 const ENTRY_FIELDS = ['mediaType', 'digest', 'size', 'annotations', 'platform'];
 const PLATFORM_FIELDS = ['architecture', 'os', 'variant'];
@@ -64,6 +65,22 @@ export function checkPlatform({ entry, image: { config } }: Snapshot): void {
   throw flaw(
     `the entry ${entry.hash}@${entry.generation} of index.json is for ${platform.os}/${platform.architecture}, ` +
       `its config for ${config.os}/${config.architecture}`,
+  );
+}
+
+/**
+ * @throws RbmResumeError `BAD_INDEX` when an entry names an attestation that is about something else, `MISSING_BLOB` or
+ *   `DAMAGED_BLOB` when it can't be read. Nobody judges it here.
+ */
+export async function checkAttestation({ entry, attestation, paths }: Snapshot): Promise<void> {
+  const { annotations = {} } = entry.descriptor;
+  if (attestation === null) {
+    if (!(ANNOTATION.attestation in annotations) && !(ANNOTATION.attestationSize in annotations)) return;
+    throw flaw(`the entry ${entry.hash}@${entry.generation} of index.json names an attestation by half`);
+  }
+  if (subjectOf(await readBlob(paths, attestation))?.subject === entry.digest) return;
+  throw flaw(
+    `the entry ${entry.hash}@${entry.generation} of index.json names ${attestation.digest}, which is no attestation of it`,
   );
 }
 

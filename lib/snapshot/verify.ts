@@ -2,6 +2,7 @@ import { lstat } from 'node:fs/promises';
 import { hexOf, isDigest, type Digest } from '../digest.js';
 import { RbmResumeError, type ErrorCode } from '../errors.js';
 import { blobPath, hasBlob, openBlob, readJsonBlob } from '../store/blobs.js';
+import { readIndexRemains } from '../store/damaged-index.js';
 import { readIndex } from '../store/image-index.js';
 import { namesIn } from '../store/live.js';
 import { imageConfigSchema, imageManifestSchema } from '../store/oci.js';
@@ -11,7 +12,7 @@ import { judgeEntries, type JudgedEntry } from './index-entries.js';
 import { snapshotsAmong } from './open-store.js';
 import type { SnapshotProgress } from './save.js';
 import { Snapshot, type SnapshotEntry } from './snapshot.js';
-import { checkPlatform, findIndexFlaws } from './verify-index.js';
+import { checkAttestation, checkPlatform, findIndexFlaws } from './verify-index.js';
 import { LayerCheck } from './verify-layer.js';
 import { namingIoFailures, toIoFailure } from '../system-error.js';
 
@@ -68,6 +69,8 @@ async function checkStore(store: string, options: VerifyOptions): Promise<Verify
   let judged: readonly JudgedEntry[] | null = null;
   await report({ snapshot: null, blob: null }, async () => {
     const index = await readIndex(paths);
+    const { layoutProblem } = await readIndexRemains(paths);
+    if (layoutProblem !== null) findings.push(badLayout(paths, layoutProblem));
     judged = await judgeEntries(paths, index.manifests);
     for (const { snapshot, descriptor, error } of findIndexFlaws(index, judged))
       findings.push(findingOf(error, { snapshot, blob: descriptor?.digest ?? null }));
@@ -97,6 +100,11 @@ async function checkStore(store: string, options: VerifyOptions): Promise<Verify
   };
 }
 
+const badLayout = ({ ociLayout }: StorePaths, what: string): VerifyFinding => {
+  const message = `cannot use ${ociLayout}: ${what}`;
+  return { snapshot: null, blob: null, code: 'BAD_INDEX', message };
+};
+
 /** Runs a check and makes a finding of what it throws. */
 type Report = (of: Pick<VerifyFinding, 'snapshot' | 'blob'>, work: () => Promise<void>) => Promise<void>;
 
@@ -125,6 +133,7 @@ async function verifySnapshot(
   if (opened === null) return true;
   await report(opened.image.manifest.config.digest, () => Promise.resolve(void opened.record));
   await report(entry.digest, () => Promise.resolve(checkPlatform(opened)));
+  await report(opened.attestation?.digest ?? entry.digest, () => checkAttestation(opened));
   const hasBase = await layers.isBaseThere(opened);
   for (const layer of opened.layers) {
     const { listing, descriptor } = layer;

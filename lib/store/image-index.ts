@@ -8,7 +8,11 @@ import { imageIndexSchema, MEDIA_TYPE, parseJson, type Descriptor, type ImageInd
 import type { StorePaths } from './paths.js';
 import { namingIoFailures } from '../system-error.js';
 
-const ociLayoutSchema = v.object({ imageLayoutVersion: v.literal('1.0.0') });
+/** Source: OCI image-spec v1.1, image-layout.md. */
+export const ociLayoutSchema = v.object({ imageLayoutVersion: v.literal('1.0.0') });
+
+/** What `oci-layout` holds. */
+export const OCI_LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
 
 /** Turns the entries of `index.json` into those that it shall have; whatever it does not mean must come back as it is. */
 export type IndexChange = (
@@ -54,8 +58,7 @@ export async function updateIndex(paths: StorePaths, change: IndexChange): Promi
  */
 export async function prepareLayout(paths: StorePaths): Promise<void> {
   const index = await readIndex(paths);
-  if ((await readText(paths.ociLayout)) === null)
-    await writeFileDurably(paths.ociLayout, '{"imageLayoutVersion":"1.0.0"}');
+  if ((await readText(paths.ociLayout)) === null) await writeFileDurably(paths.ociLayout, OCI_LAYOUT);
   if ((await readText(paths.index)) === null) {
     await writeJsonDurably(paths.index, index);
     await syncAncestors(paths.root);
