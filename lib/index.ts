@@ -44,6 +44,21 @@ export {
   type ImportOptions,
   type ImportedSnapshots,
 } from './snapshot/import.js';
+export { judgeSnapshot, requireTrusted, signedTreeDigest } from './snapshot/judge-snapshot.js';
+export { judge, NO_POLICY, type Judgement, type SnapshotFacts, type Trust } from './trust/judge.js';
+export { readPolicy, type Policy, type PolicyKey } from './trust/policy.js';
+export { loadTrust, loadTrustOrNone, type TrustSource } from './trust/load-trust.js';
+export {
+  generateKey,
+  parseVerifyingKey,
+  readSigningKey,
+  type GeneratedKey,
+  type SigningKey,
+  type VerifyingKey,
+} from './trust/keys.js';
+export { attest, DEFAULT_EXPIRY_MS, type SignedFacts, type Signing } from './trust/sign.js';
+export { parseJobClass, isJobClass, type JobClass, type JobKind } from './trust/job-class.js';
+export type { SnapshotPredicate, SnapshotStatement } from './trust/statement.js';
 export { typeOf, sizeOf, printablePath, type Entry } from './rootfs/entry.js';
 export { writeListing } from './rootfs/baseline.js';
 export { removeTree } from './rootfs/move-tree.js';

@@ -26,23 +26,42 @@ export async function findStore(named: string | undefined): Promise<string> {
       hint: 'Go to the workspace, or name the store with --store.',
     });
   }
-  for (const file of ['rbm.local.conf', 'rbm.conf']) {
-    const store = await resumeStoreIn(join(workspace, file));
-    if (store !== null) return resolve(workspace, store);
-  }
-  return join(workspace, 'resume');
+  const store = await optionOf(workspace, 'resume_store');
+  return store === null ? join(workspace, 'resume') : resolve(workspace, store);
 }
 
-async function resumeStoreIn(file: string): Promise<string | null> {
+/**
+ * What is meant by an option: `given` (the empty text: nothing), else what the workspace has as `var/NAME`, where that is plain
+ * text. `dir` is the folder that a path is relative to.
+ */
+export async function findWorkspaceOption(
+  given: string | undefined,
+  name: string,
+): Promise<{ readonly value: string; readonly dir: string } | null> {
+  if (given !== undefined) return given === '' ? null : { value: given, dir: process.cwd() };
+  const dir = findWorkspace(process.cwd());
+  const value = dir === null ? null : await optionOf(dir, name);
+  return dir === null || value === null || value === '' ? null : { value, dir };
+}
+
+async function optionOf(workspace: string, name: string): Promise<string | null> {
+  for (const file of ['rbm.local.conf', 'rbm.conf']) {
+    const value = await optionIn(join(workspace, file), name);
+    if (value !== null) return value;
+  }
+  return null;
+}
+
+async function optionIn(file: string, name: string): Promise<string | null> {
   if (!existsSync(file)) return null;
-  let store: string | null = null;
+  let found: string | null = null;
   for (const document of parseAllDocuments(await readFile(file, 'utf8'))) {
     const value: unknown = 'errors' in document && document.errors.length === 0 ? document.toJS() : null;
     if (typeof value !== 'object' || value === null || !('var' in value)) continue;
     const options = value.var;
-    if (typeof options !== 'object' || options === null || !('resume_store' in options)) continue;
-    if (typeof options.resume_store === 'string' && !options.resume_store.includes('[%'))
-      store = options.resume_store;
+    if (typeof options !== 'object' || options === null || !(name in options)) continue;
+    const option = (options as Readonly<Record<string, unknown>>)[name];
+    if (typeof option === 'string' && !option.includes('[%')) found = option;
   }
-  return store;
+  return found;
 }

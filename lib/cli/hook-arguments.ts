@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { RbmResumeError, messageOf } from '../errors.js';
+import type { Trust } from '../trust/judge.js';
+import { loadTrustOrNone } from '../trust/load-trust.js';
 import { RunDirectory } from '../container/run-directory.js';
 import { toIoFailure } from '../system-error.js';
 
@@ -12,6 +14,21 @@ export function requiredPath(value: string | undefined, names: string): string {
     });
   }
   return resolve(value);
+}
+
+/** By what the hook judges snapshots; what is wrong with it costs no build. */
+export function trustOf(
+  given: { readonly policy: string | undefined; readonly class: string | undefined },
+  store: string,
+): Promise<Trust> {
+  const { RBM_RESUME_POLICY, RBM_RESUME_CLASS } = process.env;
+  const policy = given.policy ?? RBM_RESUME_POLICY ?? '';
+  const jobClass = given.class ?? RBM_RESUME_CLASS ?? '';
+  return loadTrustOrNone({
+    policy: policy === '' ? null : resolve(policy),
+    jobClass: jobClass === '' ? null : jobClass,
+    store,
+  });
 }
 
 /** The run that the hook belongs to, when `rbm-resume run` started the rbm above it. */

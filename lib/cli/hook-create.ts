@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { createContainer, leaveNotice } from '../container/on-create.js';
 import { RbmResumeError } from '../errors.js';
 import { RESUME_MODES, type ResumeMode } from '../store/record.js';
-import { currentRun, requiredPath, runHook, runLower, say } from './hook-arguments.js';
+import { currentRun, requiredPath, runHook, runLower, say, trustOf } from './hook-arguments.js';
 
 /** The status that says: rbm's own way of starting failed, or the run was interrupted; there is nothing left to try. */
 const START_FAILED = 3;
@@ -21,6 +21,8 @@ export const main = (): Promise<void> =>
       options: {
         container: { type: 'string' },
         store: { type: 'string' },
+        policy: { type: 'string' },
+        class: { type: 'string' },
         project: { type: 'string' },
         mode: { type: 'string' },
         'clean-path': { type: 'string' },
@@ -43,6 +45,7 @@ export const main = (): Promise<void> =>
       inputsDir: env.RBM_RESUME_INPUTS ?? null,
       keepFailed: env.RBM_RESUME_KEEP_FAILED === '1',
       run: currentRun(),
+      trust: await trustOf({ policy: values.policy, class: values.class }, store),
     });
     result.notes.forEach(say);
     await leaveNotice(store, container, result.notes);

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { exitContainer } from '../container/on-exit.js';
-import { currentRun, requiredPath, runHook, runLower, say } from './hook-arguments.js';
+import { currentRun, requiredPath, runHook, runLower, say, trustOf } from './hook-arguments.js';
 
 /** The program `hooks/container-exit`; docs/hooks.md describes its arguments and environment. */
 export const main = (): Promise<void> =>
@@ -9,15 +9,19 @@ export const main = (): Promise<void> =>
       options: {
         container: { type: 'string' },
         store: { type: 'string' },
+        policy: { type: 'string' },
+        class: { type: 'string' },
         'remove-with': { type: 'string' },
       },
     });
     const { env } = process;
     const removeWith = values['remove-with'];
+    const store = requiredPath(values.store ?? env.RBM_RESUME_STORE, '--store');
     const result = await exitContainer({
       container: requiredPath(values.container ?? env.RBM_RESUME_CONTAINER, '--container'),
-      store: requiredPath(values.store ?? env.RBM_RESUME_STORE, '--store'),
+      store,
       run: currentRun(),
+      trust: await trustOf({ policy: values.policy, class: values.class }, store),
       onProgress: say,
       ...(removeWith === undefined
         ? {}

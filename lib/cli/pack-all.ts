@@ -24,7 +24,7 @@ export interface PackReport {
 export async function packWithProgress(
   store: string,
   hash: ProjectHash,
-  options: Pick<PackOptions, 'compression' | 'withoutBase'>,
+  options: Pick<PackOptions, 'compression' | 'withoutBase' | 'signing' | 'trust'>,
 ): Promise<PackReport> {
   const since = Date.now();
   const result = await withProgress((onProgress) => packKept(store, hash, { ...options, onProgress }));

@@ -4,9 +4,16 @@ import { RbmResumeError } from '../errors.js';
 import { inspectKept, listKept } from '../snapshot/kept.js';
 import { findStore } from './find-store.js';
 import { printJson, printLine, reportError } from './output.js';
+import {
+  findTrustOrNone,
+  readSigning,
+  withSigningFlags,
+  withTrustFlags,
+  type SigningFlags,
+} from './trust-flags.js';
 import { packWithProgress, printPack, type PackReport } from './pack-all.js';
 
-interface PackFlags {
+interface PackFlags extends SigningFlags {
   readonly all?: true;
   readonly gzip?: true;
   readonly withoutBase?: true;
@@ -14,22 +21,28 @@ interface PackFlags {
 }
 
 export function registerPack(program: Command): void {
-  program
+  const pack = program
     .command('pack')
     .description('make portable snapshots of what is parked')
     .argument('[hash...]', 'project hashes, or their first digits')
     .option('--all', 'everything that is parked')
     .option('--gzip', 'for tools that cannot read zstd; slower and larger')
     .option('--without-base', 'leave the container image out: whoever restores has to bring the same')
-    .option('--json', 'print as JSON')
-    .action(async (names: string[], flags: PackFlags, command: Command) => {
+    .option('--json', 'print as JSON');
+  withTrustFlags(withSigningFlags(pack)).action(
+    async (names: string[], flags: PackFlags, command: Command) => {
+      const signing = await readSigning(flags);
       const store = await findStore(command.optsWithGlobals<{ store?: string }>().store);
       const hashes = await chooseHashes(store, names, flags.all ?? false);
       const packed: PackReport[] = [];
       const failures: unknown[] = [];
       for (const hash of hashes) {
         try {
-          const report = await packWithProgress(store, hash, packOptions(flags));
+          const report = await packWithProgress(store, hash, {
+            ...packOptions(flags),
+            trust: await findTrustOrNone(flags, store),
+            ...(signing === null ? {} : { signing }),
+          });
           packed.push(report);
           if (!flags.json) printPack(report);
         } catch (error) {
@@ -41,7 +54,8 @@ export function registerPack(program: Command): void {
       if (failures.length > 0) throw failures[0];
       if (flags.json) printJson({ store, packed });
       else if (hashes.length === 0) printLine('nothing is parked');
-    });
+    },
+  );
 }
 
 /** What `--gzip` and `--without-base` mean for packing. */

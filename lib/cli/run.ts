@@ -6,9 +6,18 @@ import { parseDuration, parseMoment } from './duration.js';
 import { formatDuration, printJson, printNote, reportError } from './output.js';
 import { packOptions } from './pack.js';
 import { describePack, packWithProgress, type PackReport } from './pack-all.js';
+import type { Signing } from '../trust/sign.js';
+import {
+  findTrustOrNone,
+  readSigning,
+  trustEnvironment,
+  withSigningFlags,
+  withTrustFlags,
+  type SigningFlags,
+} from './trust-flags.js';
 import { underSignals } from './under-signals.js';
 
-interface RunFlags {
+interface RunFlags extends SigningFlags {
   readonly deadline?: string;
   readonly until?: string;
   readonly grace: string;
@@ -20,7 +29,7 @@ interface RunFlags {
 }
 
 export function registerRun(program: Command): void {
-  program
+  const run = program
     .command('run')
     .description('run rbm, interrupt it at a deadline, and keep what it was building')
     .usage('[options] -- ./rbm/rbm build PROJECT ...')
@@ -32,20 +41,23 @@ export function registerRun(program: Command): void {
     .option('--pack', 'make portable snapshots of what was kept, as `pack` does')
     .option('--gzip', 'of `--pack`: for tools that cannot read zstd')
     .option('--without-base', 'of `--pack`: leave the container image out')
-    .option('--json', 'print the result as JSON (what rbm prints goes to standard error)')
+    .option('--json', 'print the result as JSON (what rbm prints goes to standard error)');
+  withTrustFlags(withSigningFlags(run))
     .addHelpText(
       'after',
       '\nExit status: 0 finished; 75 interrupted and kept, run the same again; 76 interrupted, nothing kept;\n' +
         "64 wrong usage; rbm's own status when a build failed.",
     )
     .action(async (argv: string[], flags: RunFlags) => {
-      if (!flags.pack && (flags.gzip || flags.withoutBase)) {
-        throw new RbmResumeError('USAGE', '--gzip and --without-base say how to pack', {
+      if (!flags.pack && (flags.gzip || flags.withoutBase || flags.signKey || flags.signKeyFd)) {
+        throw new RbmResumeError('USAGE', '--gzip, --without-base and --sign-key say how to pack', {
           hint: 'Add --pack.',
         });
       }
+      // Before rbm is started: nothing below it may inherit the descriptor.
+      const signing = await readSigning(flags);
       const result = await runUnderSignals(argv as [string, ...string[]], flags);
-      const { packed, failures } = flags.pack ? await packKeptOf(result, flags) : NOTHING_PACKED;
+      const { packed, failures } = flags.pack ? await packKeptOf(result, flags, signing) : NOTHING_PACKED;
       const failure = failures.find((error) => error instanceof RbmResumeError);
       // The next machine would have nothing to go on with.
       const exitStatus = failures.length === 0 ? result.exitStatus : (failure?.exitStatus ?? EXIT.internal);
@@ -62,13 +74,18 @@ const NOTHING_PACKED = { packed: [], failures: [] } as const;
 async function packKeptOf(
   result: RunResult,
   flags: RunFlags,
+  signing: Signing | null,
 ): Promise<{ readonly packed: readonly PackReport[]; readonly failures: readonly unknown[] }> {
   const packed: PackReport[] = [];
   const failures: unknown[] = [];
   for (const { kept, hash, store } of result.containers) {
     if (!kept || hash === null || !isProjectHash(hash)) continue;
     try {
-      const report = await packWithProgress(store, hash, packOptions(flags));
+      const report = await packWithProgress(store, hash, {
+        ...packOptions(flags),
+        trust: await findTrustOrNone(flags, store),
+        ...(signing === null ? {} : { signing }),
+      });
       packed.push(report);
       printNote(describePack(report));
     } catch (error) {
@@ -80,9 +97,11 @@ async function packKeptOf(
 
 function runUnderSignals(argv: [string, ...string[]], flags: RunFlags): Promise<RunResult> {
   const deadline = deadlineOf(flags, new Date());
+  const env = { ...process.env, ...trustEnvironment(flags) };
   return underSignals((signals) =>
     runBuild({
       argv,
+      env,
       ...(deadline === null ? {} : { deadline }),
       graceMs: parseDuration(flags.grace),
       finishStatementMs: parseDuration(flags.finishStatement),

@@ -10,6 +10,7 @@ const VERBS: Readonly<Record<string, () => Promise<(program: Command) => void>>>
   interrupt: async () => (await import('./interrupt.js')).registerInterrupt,
   status: async () => (await import('./status.js')).registerStatus,
   list: async () => (await import('./list.js')).registerList,
+  keygen: async () => (await import('./keygen.js')).registerKeygen,
   pack: async () => (await import('./pack.js')).registerPack,
   inspect: async () => (await import('./inspect.js')).registerInspect,
   ls: async () => (await import('./ls.js')).registerLs,

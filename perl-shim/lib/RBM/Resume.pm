@@ -59,6 +59,7 @@ sub wrap {
     return lower($name, $container, $project, $options) unless $is_call && is_tracked($project);
     my %environment = environment($project);
     my $description = '';
+    %environment = (%environment, trust($project)) if $name eq 'remote_start' || $name eq 'remote_finish';
     if ($name eq 'remote_start') {
         my %templates = map { $_ => lower($_, $container, $project, $options) }
                             qw(remote_start remote_put remote_exec);
@@ -158,6 +159,18 @@ sub environment {
         RBM_RESUME_HOOKS     => $hooks_dir,
         RBM_RESUME_RBM_DIR   => $RBM::config->{rbmdir},
         RBM_RESUME_PROJECT   => $project,
+    );
+}
+
+# Whose snapshots this job may use, and of which class it is. What the
+# environment says counts, also where it says nothing.
+sub trust {
+    my ($project) = @_;
+    my $policy = $ENV{RBM_RESUME_POLICY} // option($project, 'var/resume_policy') // '';
+    my $class = $ENV{RBM_RESUME_CLASS} // option($project, 'var/resume_class') // '';
+    return (
+        RBM_RESUME_POLICY => $policy eq '' ? '' : RBM::rbm_path($policy),
+        RBM_RESUME_CLASS  => $class,
     );
 }
 
