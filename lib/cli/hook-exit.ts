@@ -2,6 +2,13 @@ import { parseArgs } from 'node:util';
 import { exitContainer } from '../container/on-exit.js';
 import { currentRun, requiredPath, runHook, runLower, say, trustOf } from './hook-arguments.js';
 
+function provenanceOf({
+  RBM_RESUME_PROVENANCE: to = '',
+  RBM_RESUME_OUTPUT_FILE: output = '',
+}: NodeJS.ProcessEnv) {
+  return to === '' || output === '' ? null : { to, output };
+}
+
 /** The program `hooks/container-exit`; docs/hooks.md describes its arguments and environment. */
 export const main = (): Promise<void> =>
   runHook(async () => {
@@ -22,6 +29,7 @@ export const main = (): Promise<void> =>
       store,
       run: currentRun(),
       trust: await trustOf({ policy: values.policy, class: values.class }, store),
+      provenance: provenanceOf(env),
       onProgress: say,
       ...(removeWith === undefined
         ? {}

@@ -94,6 +94,7 @@ async function startContainer(options: CreateOptions): Promise<CreateResult> {
     baseline,
     image: kept === null ? await holdBase(live, hash === null ? null : options.inputsDir) : kept.image,
     snapshot: kept?.snapshot ?? null,
+    signer: kept?.signer ?? null,
   } satisfies LiveRecord);
   return { how: kept === null ? 'clean' : 'resumed', hash, notes };
 }
@@ -109,6 +110,7 @@ async function describeStart(
     container: options.container,
     mode: hash === null ? 'off' : options.mode,
     jobClass: options.trust?.jobClass ?? null,
+    signer: null,
     keepFailed: options.keepFailed,
     project: options.project,
     step: description?.step ?? null,

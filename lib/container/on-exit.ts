@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { ProjectHash } from '../digest.js';
+import { messageOf } from '../errors.js';
 import { dropSnapshots } from '../snapshot/drop.js';
 import { chargeFailedTry, failedTries, forgetFailedTries, MAX_FAILED_TRIES } from '../store/ledger.js';
 import { readScriptEnds } from '../store/live.js';
@@ -15,6 +16,7 @@ import { discardDirectory, moveTree, removeTree } from '../rootfs/move-tree.js';
 import { keep } from './keep.js';
 import { decideOutcome, type ContainerFacts, type Outcome } from './outcome.js';
 import type { ParkResult } from './park.js';
+import { writeProvenance, type ProvenanceOptions } from './provenance.js';
 import type { RunDirectory } from './run-directory.js';
 import { namingIoFailures } from '../system-error.js';
 
@@ -28,6 +30,8 @@ export interface ExitOptions {
   readonly run: RunDirectory | null;
   /** By what snapshots are judged. @default everything is taken */
   readonly trust?: Trust;
+  /** Where it is told how the output of a build that has succeeded came about. @default nowhere */
+  readonly provenance?: ProvenanceOptions | null;
   /** Called with a line when something begins that takes long. */
   readonly onProgress?: (line: string) => void;
 }
@@ -67,6 +71,7 @@ async function concludeBuild(options: ExitOptions): Promise<ExitResult> {
   const kept = await keep(paths, { record, live, outcome, ends: facts.ends, notes, onCopy });
   try {
     if (kept === null || kept === 'already-kept') await discard(options, { record, outcome, notes });
+    if (outcome === 'succeeded') await tellProvenance(options, record, notes);
     if (record.hash !== null)
       await settle(paths, record.hash, { outcome, record, notes, trust: options.trust ?? NO_POLICY });
   } finally {
@@ -105,6 +110,16 @@ async function readFacts(
     isResumed: record.resumed,
     isWatched: existsSync(live.tmpFoldersGiven),
   };
+}
+
+/** A statement that can't be written costs no build. */
+async function tellProvenance(options: ExitOptions, record: LiveRecord, notes: string[]): Promise<void> {
+  if (options.provenance == null) return;
+  try {
+    notes.push(`how its output came about is told in ${await writeProvenance(record, options.provenance)}`);
+  } catch (error) {
+    notes.push(`how its output came about could not be told: ${messageOf(error)}`);
+  }
 }
 
 /** Removes a container, or keeps it for a look where the workspace asks for that. */

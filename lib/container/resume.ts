@@ -22,7 +22,7 @@ import { reasonAgainstFolders, reasonAgainstState, reasonAgainstTree } from './t
 export type Resumed = Pick<
   KeptRecord,
   'project' | 'legs' | 'tmpFolders' | 'endedScripts' | 'parkedAt' | 'baseline' | 'image' | 'snapshot'
->;
+> & { readonly signer?: LiveRecord['signer'] };
 
 /**
  * Makes the container of a build from what is parked under its hash, or else from a snapshot. Whatever is wrong with either,
@@ -177,7 +177,18 @@ async function restoreFor(
   refuseDefect(entry, state);
   notes.push(describe(record, `the snapshot of ${record.parkedAt} (generation ${entry.generation})`));
   const { digest, generation } = entry;
-  return { ...record, baseline: listing, image: null, snapshot: { digest, generation } };
+  return {
+    ...record,
+    baseline: listing,
+    image: null,
+    snapshot: { digest, generation },
+    signer: signerOf(judgement),
+  };
+}
+
+function signerOf(judgement: Judgement): LiveRecord['signer'] {
+  if (!judgement.isAccepted || judgement.statement === null || judgement.signer === null) return null;
+  return { class: judgement.statement.predicate.class, keyId: judgement.signer.keyId };
 }
 
 /** What the snapshot itself is to blame for. */

@@ -113,6 +113,8 @@ const liveSchema = v.object({
   mode: v.picklist(RESUME_MODES),
   /** Of which class the job is that builds; `null` where nobody says. */
   jobClass: v.optional(v.nullable(v.string()), null),
+  /** Of which class the job was that made the snapshot it goes on in, and whose key has signed that. */
+  signer: v.optional(v.nullable(v.object({ class: v.string(), keyId: v.string() })), null),
   keepFailed: v.boolean(),
   /**
    * The process that builds: rbm's. Its start time tells it from a later one with the same number, and the pid namespace

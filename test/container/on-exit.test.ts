@@ -50,6 +50,7 @@ async function end({
       mode: 'rerun',
       keepFailed: false,
       jobClass: null,
+      signer: null,
       project: 'p',
       step: 'build',
     },

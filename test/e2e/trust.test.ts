@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { after, afterEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
+import { sha256Hex } from '../../lib/digest.js';
 import { assertNoUnitTwice, count, tenUnits, wholeOutput } from '../rbm/ten-units.js';
 import { TrapWorkspace } from '../rbm/trap-workspace.js';
 import { rbmsUnderTest, testRoot } from '../rbm/workspace.js';
@@ -85,7 +86,7 @@ for (const rbm of rbmsUnderTest()) {
     }
 
     it('are taken under a policy, and the build goes on in them; a job of another class takes none', async () => {
-      const conf = `var:\n  resume_policy: policy.yml\n  resume_class: branch`;
+      const conf = `var:\n  resume_policy: policy.yml\n  resume_class: branch\n  resume_provenance: told/`;
       const [first, second, third] = [make(conf), make(conf), make()];
       for (const w of [first, second]) writeFileSync(join(w.dir, 'policy.yml'), policyText());
       await leg(first, signedBy(ci));
@@ -97,6 +98,7 @@ for (const rbm of rbmsUnderTest()) {
       const log = await finish(second, []);
       assert.match(log, /goes on in the snapshot of .* \(generation 1\)/);
       assertNoUnitTwice(first.log('units') + log);
+      assertTold(second, ci.key.keyId);
       const { snapshots } = await second.json<{ snapshots: unknown[] }>('list');
       assert.deepEqual(snapshots, [], 'what its own class has made is dropped after success');
     });
@@ -156,6 +158,30 @@ for (const rbm of rbmsUnderTest()) {
       assert.ok(count(log, /DONE/g) >= 12, log);
     });
   });
+}
+
+/** The provenance is of this very output, and says what it goes back to. */
+function assertTold(w: TrapWorkspace, keyId: string): void {
+  const told = JSON.parse(readFileSync(join(w.dir, 'told', 'units.txt.provenance.json'), 'utf8')) as {
+    subject: unknown;
+    predicateType: string;
+    predicate: {
+      buildDefinition: {
+        internalParameters: Record<string, unknown> & { snapshot: Record<string, unknown> };
+        resolvedDependencies: { digest: { sha256: string } }[];
+      };
+    };
+  };
+  assert.deepEqual(told.subject, [{ name: 'units.txt', digest: { sha256: sha256Hex(wholeOutput) } }]);
+  assert.equal(told.predicateType, 'https://slsa.dev/provenance/v1');
+  const { internalParameters: build, resolvedDependencies: from } = told.predicate.buildDefinition;
+  assert.deepEqual([build.resumed, build.legs, build.class], [true, 2, 'branch']);
+  const { digest, generation, class: made, signedBy } = build.snapshot;
+  assert.deepEqual([generation, made, signedBy], [1, 'branch', keyId]);
+  assert.deepEqual(
+    from.map((one) => `sha256:${one.digest.sha256}`),
+    [digest],
+  );
 }
 
 function descendantsOf(pid: number): number[] {

@@ -60,6 +60,7 @@ sub wrap {
     my %environment = environment($project);
     my $description = '';
     %environment = (%environment, trust($project)) if $name eq 'remote_start' || $name eq 'remote_finish';
+    %environment = (%environment, provenance($project)) if $name eq 'remote_finish';
     if ($name eq 'remote_start') {
         my %templates = map { $_ => lower($_, $container, $project, $options) }
                             qw(remote_start remote_put remote_exec);
@@ -171,6 +172,18 @@ sub trust {
     return (
         RBM_RESUME_POLICY => $policy eq '' ? '' : RBM::rbm_path($policy),
         RBM_RESUME_CLASS  => $class,
+    );
+}
+
+# Where it is to be told how the output came about, and where rbm has put that.
+sub provenance {
+    my ($project) = @_;
+    my $to = option($project, 'var/resume_provenance') or return ();
+    return () if output_elsewhere();
+    my $dir = RBM::rbm_path(option($project, 'output_dir'));
+    return (
+        RBM_RESUME_PROVENANCE  => RBM::rbm_path($to),
+        RBM_RESUME_OUTPUT_FILE => "$dir/" . option($project, 'filename'),
     );
 }
 

@@ -1,0 +1,109 @@
+import { createReadStream } from 'node:fs';
+import { lstat, mkdir, readdir, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { basename, dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { hexOf, isDigest } from '../digest.js';
+import { systemErrorCode } from '../errors.js';
+import { writeFileDurably } from '../store/atomic-write.js';
+import { workSeconds, type LiveRecord } from '../store/record.js';
+import { STATEMENT_TYPE } from '../trust/statement.js';
+
+export interface ProvenanceOptions {
+  /** The file to write, or a folder, in which it is named after the output. */
+  readonly to: string;
+  /** Where rbm has put the output: a file, or a folder with files. */
+  readonly output: string;
+}
+
+/** Source: SLSA v1.0, provenance.md. */
+const PREDICATE_TYPE = 'https://slsa.dev/provenance/v1';
+const BUILD_TYPE = 'urn:rbm-resume:build:v1';
+
+/**
+ * Writes what is known of how an output came about, as an unsigned in-toto statement with SLSA provenance: whether the build was
+ * resumed, from which snapshot, signed by whom, and in how many legs.
+ * @returns the file that was written
+ */
+export async function writeProvenance(record: LiveRecord, options: ProvenanceOptions): Promise<string> {
+  const { output, to } = options;
+  const subject = await describeOutput(output);
+  const file = (await isFolder(to)) ? join(to, `${basename(output)}.provenance.json`) : to;
+  await mkdir(dirname(file), { recursive: true });
+  const statement = {
+    _type: STATEMENT_TYPE,
+    subject,
+    predicateType: PREDICATE_TYPE,
+    predicate: describeBuild(record),
+  };
+  await writeFileDurably(file, `${JSON.stringify(statement, null, 2)}\n`);
+  return file;
+}
+
+function describeBuild(record: LiveRecord): Record<string, unknown> {
+  const { project, step, targets, version, hash, resumed, legs, jobClass, signer, snapshot } = record;
+  const from =
+    snapshot === null || !resumed
+      ? null
+      : { ...snapshot, class: signer?.class ?? null, signedBy: signer?.keyId ?? null };
+  return {
+    buildDefinition: {
+      buildType: BUILD_TYPE,
+      externalParameters: { project, step, targets, version, projectHash: hash },
+      internalParameters: {
+        resumed,
+        // The last of them has made the output.
+        legs: legs.length + 1,
+        earlierWorkSeconds: Math.round(workSeconds(record)),
+        class: jobClass,
+        snapshot: from,
+      },
+      resolvedDependencies:
+        from === null || !isDigest(from.digest)
+          ? []
+          : [{ name: `${hash}@${from.generation}`, digest: { sha256: hexOf(from.digest) } }],
+    },
+    runDetails: {
+      builder: { id: `urn:rbm-resume:class:${jobClass ?? 'none'}` },
+      metadata: {
+        invocationId: record.id,
+        startedOn: record.startedAt,
+        finishedOn: new Date().toISOString(),
+      },
+    },
+  };
+}
+
+interface Subject {
+  readonly name: string;
+  readonly digest: { readonly sha256: string };
+}
+
+/** Every regular file of the output, by its path from the folder that the output lies in. */
+async function describeOutput(output: string): Promise<Subject[]> {
+  const found: Subject[] = [];
+  const visit = async (path: string, name: string): Promise<void> => {
+    const stats = await lstat(path);
+    if (stats.isFile()) found.push({ name, digest: { sha256: await hashFile(path) } });
+    if (!stats.isDirectory()) return;
+    for (const child of (await readdir(path)).sort()) await visit(join(path, child), `${name}/${child}`);
+  };
+  await visit(output, basename(output));
+  return found;
+}
+
+async function hashFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  if (path.endsWith('/')) return true;
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
