@@ -1,4 +1,4 @@
-import { rename, stat } from 'node:fs/promises';
+import { rename, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../digest.js';
 import { RbmResumeError } from '../errors.js';
@@ -115,7 +115,7 @@ async function saveStaged(paths: StorePaths, staging: Staging, options: SaveOpti
   const candidateBytes = lower.base?.size ?? null;
   const changes = await findChanges(scan, { lower: lower.tree, baseline, candidateBytes });
   const place = { dir: paths.root, what: 'the snapshot' };
-  const { layer, snapshot } = await withRoom(place, needOfDelta(changes), async () => {
+  const { layer, snapshot } = await withRoom(place, await needOfDelta(options.rootfs, changes), async () => {
     const layer = await packChanges(staging, { ...lower, changes, options });
     await check(scan, { tree: lower.tree, layer });
     const layers = [...lower.layers, layer];
@@ -148,14 +148,18 @@ async function needOfBase(staging: Staging, { base, parent }: SaveOptions): Prom
 }
 
 /**
- * How well a delta compresses is not known before; a hundredth is less than what holes and zstd ever make of a build's files. At
- * most it is all of them with their headers.
+ * How well a delta compresses is not known before; a hundredth is less than what zstd ever makes of a build's files. Holes
+ * are counted with them, but a tree has no more data than its file system has in use. At most it is all of them with their
+ * headers.
  */
-const needOfDelta = ({ bytes, paths, entries }: Changes): Need => ({
-  bytes: WRITER_NEED.bytes + Math.ceil(bytes / 100),
-  inodes: WRITER_NEED.inodes,
-  atMost: WRITER_NEED.bytes + bytes + 2048 * paths.length + 200 * entries,
-});
+async function needOfDelta(rootfs: string, { bytes, paths, entries }: Changes): Promise<Need> {
+  const { blocks, bfree, bsize } = await statfs(rootfs);
+  return {
+    bytes: WRITER_NEED.bytes + Math.ceil(Math.min(bytes, (blocks - bfree) * bsize) / 100),
+    inodes: WRITER_NEED.inodes,
+    atMost: WRITER_NEED.bytes + bytes + 2048 * paths.length + 200 * entries,
+  };
+}
 
 async function packChanges(
   staging: Staging,

@@ -307,7 +307,7 @@ describe(
       for (const generation of [2, 3])
         assert.match(
           told,
-          new RegExp(`@${generation} can't be used: .* bytes free, and the snapshot needs `),
+          new RegExp(`@${generation} can't be used: .* bytes are free, the snapshot needs `),
         );
       assert.deepEqual([await generations(), quarantined()], [[2, 3], []]);
     });
