@@ -6,8 +6,9 @@ import { removeTree } from '../rootfs/move-tree.js';
 import { quarantine } from '../snapshot/drop.js';
 import { judgeSnapshot, signedTreeDigest } from '../snapshot/judge-snapshot.js';
 import { listSnapshots } from '../snapshot/open-store.js';
+import { openListed, tellingReplacement } from '../snapshot/replaced.js';
 import { restoreTree } from '../snapshot/restore.js';
-import { Snapshot, type SnapshotEntry } from '../snapshot/snapshot.js';
+import type { Snapshot, SnapshotEntry } from '../snapshot/snapshot.js';
 import { failedTries, forgetFailedTries, givenUp, giveUp, MAX_FAILED_TRIES } from '../store/ledger.js';
 import { withHashLock, withStoreLock } from '../store/lock.js';
 import type { StorePaths } from '../store/paths.js';
@@ -83,14 +84,19 @@ async function resumeSnapshot(paths: StorePaths, taker: Taker, known: Known): Pr
       return null;
     }
     const skipped = await givenUp(paths, hash, taker.jobClass ?? null);
-    for (const entry of (await snapshotsOf(paths, taker)).reverse()) {
+    const tried = new Set<string>();
+    // Looked up anew each time: others may save, import and prune meanwhile.
+    const next = async () =>
+      (await snapshotsOf(paths, taker)).findLast((one) => !tried.has(JSON.stringify(one.descriptor)));
+    for (let entry = await next(); entry !== undefined; entry = await next()) {
+      tried.add(JSON.stringify(entry.descriptor));
       const name = `snapshot ${hash}@${entry.generation}`;
       if (skipped.has(entry.digest)) {
         notes.push(`the ${name} is not used: builds that were resumed from it have failed`);
         continue;
       }
       try {
-        const snapshot = await Snapshot.open(paths, entry);
+        const snapshot = await openListed(paths, entry);
         const judgement = await judgeSnapshot(snapshot, known.trust);
         // It stays: a job of another class may use it.
         if (judgement.isAccepted) return await restoreFor(snapshot, { taker, notes, judgement });
@@ -153,7 +159,7 @@ async function restoreFor(
   const { taker, notes, judgement } = build;
   const { record, entry, paths } = snapshot;
   refuseDefect(entry, reasonAgainstRecord(record, taker));
-  const tree = await snapshot.tree();
+  const tree = await tellingReplacement(snapshot.paths, snapshot.entry, () => snapshot.tree());
   refuseDefect(entry, reasonAgainstTree(tree));
   const reason =
     reasonAgainstFolders(record, tree) ??

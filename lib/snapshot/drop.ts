@@ -12,6 +12,7 @@ import { traceTo } from '../trace.js';
 import { amongSound, type JudgedEntry } from './index-entries.js';
 import { judgeIndex } from './open-store.js';
 import { nameRefs } from './refs.js';
+import { isListed } from './replaced.js';
 import { judgeSnapshot } from './judge-snapshot.js';
 import { Snapshot, type SnapshotEntry } from './snapshot.js';
 import { namingIoFailures } from '../system-error.js';
@@ -65,6 +66,7 @@ async function findOwn(
  * of garbage.
  */
 export async function quarantine(paths: StorePaths, entry: SnapshotEntry, reason: string): Promise<void> {
+  if (!(await isListed(paths, entry.digest))) return;
   await writeQuarantineNote(paths, entry, reason);
   await removeEntries(paths, new Set([entry.digest]));
 }

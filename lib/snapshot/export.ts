@@ -20,7 +20,8 @@ import {
 } from './export-format.js';
 import { chooseSnapshot, listSnapshots } from './open-store.js';
 import { baseLayerOf, checkIdentity, listBlobs } from './snapshot-blobs.js';
-import { Snapshot, type SnapshotEntry } from './snapshot.js';
+import { openListed, tellingFirstReplacement } from './replaced.js';
+import type { Snapshot, SnapshotEntry } from './snapshot.js';
 import { namingIoFailures } from '../system-error.js';
 
 const { version: VERSION } = JSON.parse(
@@ -72,13 +73,15 @@ async function exportChosen(store: string, dir: string, options: ExportOptions):
   if (!Number.isSafeInteger(maxPartSize) || maxPartSize < 1)
     throw new RbmResumeError('USAGE', `not a size for a part: ${maxPartSize}`, { hint: 'Such as 400M.' });
   const entries = chooseEntries(await listSnapshots(paths), options);
-  const snapshots = await Promise.all(entries.map((entry) => Snapshot.open(paths, entry)));
+  const snapshots = await Promise.all(entries.map((entry) => openListed(paths, entry)));
   snapshots.forEach(checkIdentity);
   const { names, absent } = await chooseBlobs(snapshots, options.withoutBase ?? false);
   const opened: VerifiedBlob[] = [];
   try {
     // All at once: what is open can be read to its end, whatever a collection of garbage removes meanwhile.
-    for (const name of names) opened.push(await openBlob(paths, name));
+    await tellingFirstReplacement(paths, entries, async () => {
+      for (const name of names) opened.push(await openBlob(paths, name));
+    });
     const describe = (blobs: readonly ExportedBlob[]): string =>
       toManifest({ snapshots: entries.map(({ descriptor }) => descriptor), blobs: [...blobs], absent });
     refuseTooManyParts(names, { maxPartSize, describe });

@@ -4,7 +4,8 @@ import { readIndex } from '../store/image-index.js';
 import type { Descriptor } from '../store/oci.js';
 import { storePaths, type StorePaths } from '../store/paths.js';
 import { entryOf, judgeEntries, type JudgedEntry } from './index-entries.js';
-import { Snapshot, type SnapshotEntry } from './snapshot.js';
+import { openListed } from './replaced.js';
+import type { Snapshot, SnapshotEntry } from './snapshot.js';
 import { namingIoFailures } from '../system-error.js';
 
 /** The snapshots of a store. Reading takes no lock: the index changes atomically. */
@@ -26,7 +27,10 @@ export function openStore(dir: string): SnapshotStore {
   return {
     paths,
     list: () => listSnapshots(paths),
-    open: async (name) => Snapshot.open(paths, chooseSnapshot(await listSnapshots(paths), name)),
+    open: async (name) => {
+      const entry = chooseSnapshot(await listSnapshots(paths), name);
+      return openListed(paths, entry);
+    },
   };
 }
 

@@ -20,6 +20,7 @@ import type { Trust } from '../trust/judge.js';
 import { ANNOTATION } from './annotations.js';
 import { requireTrusted, signedTreeDigest } from './judge-snapshot.js';
 import { openStore } from './open-store.js';
+import { tellingReplacement } from './replaced.js';
 import type { SnapshotProgress } from './save.js';
 import type { Snapshot, SnapshotLayer } from './snapshot.js';
 import { namingIoFailures } from '../system-error.js';
@@ -72,7 +73,9 @@ export function restoreTree(
   snapshot: Snapshot,
   to: RestoreOptions & { readonly dir: string },
 ): Promise<RestoredSnapshot> {
-  return namingIoFailures(`restoring ${snapshot.hash} to ${to.dir}`, () => restoreLayers(snapshot, to));
+  return namingIoFailures(`restoring ${snapshot.hash} to ${to.dir}`, () =>
+    tellingReplacement(snapshot.paths, snapshot.entry, () => restoreLayers(snapshot, to)),
+  );
 }
 
 async function restoreLayers(
