@@ -6,6 +6,7 @@ import { namesIn } from '../store/live.js';
 import { imageManifestSchema, MEDIA_TYPE, parseJson, type Descriptor } from '../store/oci.js';
 import type { StorePaths } from '../store/paths.js';
 import { traceTo } from '../trace.js';
+import { ANNOTATION } from './annotations.js';
 import { subjectOf } from './attested.js';
 import { entryAnnotations, entryOf } from './index-entries.js';
 import { checkIdentity, listBlobs } from './snapshot-blobs.js';
@@ -28,10 +29,10 @@ export class Examination {
     readonly onBytes: (bytes: number) => void = () => {},
   ) {}
 
-  /** Whether everything of a snapshot is there and has its digest, and its listings make a tree. */
+  /** Whether everything of a snapshot but its attestation is there and has its digest, and its listings make a tree. */
   async examine(entry: SnapshotEntry): Promise<Condition> {
     try {
-      const snapshot = await Snapshot.open(this.paths, entry);
+      const snapshot = await Snapshot.open(this.paths, withoutAttestation(entry));
       checkIdentity(snapshot);
       const { all, optional } = listBlobs(snapshot);
       for (const name of all) {
@@ -63,6 +64,15 @@ export class Examination {
     }
     this.onBytes(name.size);
   }
+}
+
+/** An entry that names a wrong one says nothing against the snapshot. */
+function withoutAttestation(entry: SnapshotEntry): SnapshotEntry {
+  const { attestation, attestationSize } = ANNOTATION;
+  const annotations = Object.entries(entry.descriptor.annotations ?? {}).filter(
+    ([key]) => key !== attestation && key !== attestationSize,
+  );
+  return { ...entry, descriptor: { ...entry.descriptor, annotations: Object.fromEntries(annotations) } };
 }
 
 /** What a snapshot itself is to blame for. */

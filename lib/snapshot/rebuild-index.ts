@@ -2,6 +2,7 @@ import { namesIn } from '../store/live.js';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { isDigest, type Digest } from '../digest.js';
+import { RbmResumeError } from '../errors.js';
 import { readIndexRemains, type IndexRemains } from '../store/damaged-index.js';
 import {
   MEDIA_TYPE,
@@ -19,8 +20,8 @@ import { findImages, type Condition, type Examination, type FoundImages } from '
 import { entryAnnotations, entryOf, judgeEntries, type JudgedEntry } from './index-entries.js';
 import { mergeGenerations, nameRefs } from './refs.js';
 import { listBlobs, workSecondsOf } from './snapshot-blobs.js';
-import type { Snapshot, SnapshotEntry } from './snapshot.js';
-import { findIndexFlaws } from './verify-index.js';
+import { Snapshot, type SnapshotEntry } from './snapshot.js';
+import { checkAttestation, checkPlatform, findIndexFlaws } from './verify-index.js';
 
 /** What the index shall be, and what led to that. */
 export interface RebuildPlan {
@@ -42,10 +43,10 @@ export interface RebuildPlan {
 export async function planRebuild(paths: StorePaths, examination: Examination): Promise<RebuildPlan> {
   const remains = await readIndexRemains(paths);
   const judged = await judgeEntries(paths, remains.entries);
-  const flaws = findAllFlaws(remains, judged);
+  const sorted = await sortEntries(judged, examination);
+  const flaws = [...findAllFlaws(remains, judged), ...sorted.flaws];
   const found: FoundImages =
     flaws.length > 0 ? await findImages(paths) : { manifests: [], attestations: new Map() };
-  const sorted = await sortEntries(judged, examination);
   const listed = new Set(sorted.kept.map(({ digest }) => digest));
   const outOfUse = await readQuarantine(paths);
   const whole = new Map<Digest, Snapshot>(sorted.whole.map((one) => [one.digest, one]));
@@ -111,7 +112,9 @@ async function sortEntries(
   readonly kept: readonly Descriptor[];
   readonly whole: readonly Snapshot[];
   readonly damaged: RebuildPlan['damaged'];
+  readonly flaws: readonly string[];
 }> {
+  const flaws: string[] = [];
   const kept: Descriptor[] = [];
   const whole: Snapshot[] = [];
   const damaged: { entry: SnapshotEntry; reason: string }[] = [];
@@ -124,9 +127,24 @@ async function sortEntries(
     const condition: Condition = await examination.examine(one.entry);
     if (condition.is === 'damaged') damaged.push({ entry: one.entry, reason: condition.reason });
     else kept.push(descriptor);
-    if (condition.is === 'whole') whole.push(condition.snapshot);
+    if (condition.is !== 'whole') continue;
+    whole.push(condition.snapshot);
+    flaws.push(...(await flawsAgainst(examination.paths, one.entry)));
   }
-  return { kept, whole, damaged };
+  return { kept, whole, damaged, flaws };
+}
+
+/** What an entry says beside its manifest: for which machine, and who vouches for it. */
+async function flawsAgainst(paths: StorePaths, entry: SnapshotEntry): Promise<string[]> {
+  const snapshot = await Snapshot.open(paths, entry);
+  try {
+    checkPlatform(snapshot);
+    await checkAttestation(snapshot);
+    return [];
+  } catch (error) {
+    if (error instanceof RbmResumeError) return [error.message];
+    throw error;
+  }
 }
 
 /** An entry as a save writes it, with the fields and annotations that others have added. */

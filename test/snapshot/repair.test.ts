@@ -14,6 +14,7 @@ import { REF_NAME, type Descriptor } from '../../lib/store/oci.js';
 import { storePaths } from '../../lib/store/paths.js';
 import { rbmResume } from '../setup/init-workspace.js';
 import { saveImage, skopeo } from '../store/oci-images.js';
+import { makeSigner } from '../trust/signers.js';
 import { flipByte, HASH, makeSmall, OTHER_HASH, recordOf, root, type Small } from './small-snapshots.js';
 
 interface Index {
@@ -32,7 +33,8 @@ describe('repairStore', { timeout: 600_000 }, () => {
     await small.change('echo more > more');
     saved.push(await small.save());
     await small.change('echo yet more > more');
-    saved.push(await small.save(), await small.save({ record: recordOf(OTHER_HASH) }));
+    const signing = { key: makeSigner('ci').key, jobClass: 'branch' } as const;
+    saved.push(await small.save(), await small.save({ record: recordOf(OTHER_HASH), signing }));
     // The oldest has left the index, and its blobs are still there.
     assert.equal((await verifyStore(small.store)).snapshots, 3);
   });
@@ -111,6 +113,21 @@ describe('repairStore', { timeout: 600_000 }, () => {
       assert.equal((await repairStore(store)).flaws.length, 0);
       skopeo('inspect', `oci:${store}:${HASH}`);
     });
+
+  it('names the attestation again that an entry has lost, or of which it has another digest', async () => {
+    const { attestation } = saved[3]!;
+    assert.ok(attestation !== null);
+    for (const wrong of [undefined, `sha256:${'0'.repeat(64)}`, saved[3]!.digest]) {
+      edit(({ manifests }) => {
+        const { annotations } = manifests.find(({ digest }) => digest === saved[3]!.digest)!;
+        if (wrong === undefined) Reflect.deleteProperty(annotations, ANNOTATION.attestation);
+        else annotations[ANNOTATION.attestation] = wrong;
+      });
+      assert.notDeepEqual((await verifyStore(store)).findings, [], String(wrong));
+      await repairStore(store);
+      assert.deepEqual(entriesOf(store), entriesOf(small.store), String(wrong));
+    }
+  });
 
   it('takes out what is damaged, keeps its blobs, and goes back to the generation before', async () => {
     const newest = saved[2]!;
