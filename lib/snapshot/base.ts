@@ -1,4 +1,4 @@
-import { mkdir, open, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, rename, type FileHandle } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { hexOf, isDigest, type Digest } from '../digest.js';
@@ -175,12 +175,15 @@ async function complete(
   const { digest, size } = listing;
   const { diffId } = diff;
   await mkdir(join(paths.state, 'bases'), { recursive: true });
-  await writeSealedAtomically(memoryOf(paths, source, options.compression), {
+  // A staging folder goes when its writer is killed; only what is whole comes into the other one.
+  const memory = join(staging.dir, 'base.json');
+  await writeSealedAtomically(memory, {
     format: 1,
     descriptor,
     diffId,
     listing: { digest, size },
   });
+  await rename(memory, memoryOf(paths, source, options.compression));
   return { descriptor, diffId, blobs: withoutBase ? [listing] : [blob, listing], members: () => [members] };
 }
 

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { ProjectHash } from '../digest.js';
 import { RbmResumeError } from '../errors.js';
 import { summarizeListing } from '../rootfs/baseline.js';
@@ -43,6 +44,8 @@ function packParked(store: string, hash: ProjectHash, options: PackOptions): Pro
     }
     const record = await readKeptRecord(kept.record);
     await checkKeptTree(kept, record);
+    const packed = await findPacked(paths, record);
+    if (packed !== null) return { how: 'already-packed', snapshot: packed };
     const parent = await findParent(paths, record);
     if (parent !== null && parent.record.legs.length === record.legs.length)
       return { how: 'already-packed', snapshot: parent };
@@ -68,6 +71,21 @@ function packParked(store: string, hash: ProjectHash, options: PackOptions): Pro
     } satisfies KeptRecord);
     return { how: 'packed', hadParent: parent !== null, ...saved };
   });
+}
+
+/** The snapshot of this very parking: somebody was killed after its commit, before the parked tree's record knew of it. */
+async function findPacked(paths: StorePaths, record: KeptRecord): Promise<Snapshot | null> {
+  const newest = (await listSnapshots(paths, record.hash)).filter(({ hash }) => hash === record.hash).at(-1);
+  if (newest === undefined) return null;
+  try {
+    const snapshot = await Snapshot.open(paths, newest);
+    const { parkedAt, legs } = snapshot.record;
+    return parkedAt === record.parkedAt && isDeepStrictEqual(legs, record.legs) ? snapshot : null;
+  } catch (error) {
+    // One that can't be used is no reason not to make another.
+    if (error instanceof RbmResumeError) return null;
+    throw error;
+  }
 }
 
 async function findParent(paths: StorePaths, record: KeptRecord): Promise<Snapshot | null> {

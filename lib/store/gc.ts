@@ -1,7 +1,5 @@
 import { lstat, open, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
 import { isDigest, type Digest } from '../digest.js';
-import { systemErrorCode } from '../errors.js';
 import { syncDirectory } from './atomic-write.js';
 import { blobPath } from './blobs.js';
 import { readIndex } from './image-index.js';
@@ -9,6 +7,7 @@ import { namesIn } from './live.js';
 import { withStoreLock } from './lock.js';
 import type { StorePaths } from './paths.js';
 import { findReachable } from './reachable.js';
+import { removeStaleWrites } from './stale-writes.js';
 import { removeStaleStaging } from './staging.js';
 import { namingWriteFailures } from './write-failure.js';
 
@@ -35,7 +34,7 @@ export function collectGarbage(paths: StorePaths): Promise<CollectedGarbage> {
       const index = await readIndex(paths);
       const reachable = await findReachable(paths, index.manifests);
       const stagingFolders = await removeStaleStaging(paths);
-      await removeUnfinishedWrites(paths);
+      await removeStaleWrites(paths);
       const garbage = (await namesIn(paths.blobs))
         .map((name) => `sha256:${name}`)
         .filter(isDigest)
@@ -61,14 +60,4 @@ async function syncIndex(paths: StorePaths): Promise<void> {
     await handle.close();
   }
   await syncDirectory(paths.root);
-}
-
-/** The temporary files of durable writes that were killed. Those of a live one can't be here: it has the lock. */
-async function removeUnfinishedWrites(paths: StorePaths): Promise<void> {
-  for (const name of await namesIn(paths.root)) {
-    if (!/^(index\.json|oci-layout)\.[0-9a-f]{12}\.tmp$/.test(name)) continue;
-    await unlink(join(paths.root, name)).catch((error: unknown) => {
-      if (systemErrorCode(error) !== 'ENOENT') throw error;
-    });
-  }
 }

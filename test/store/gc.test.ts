@@ -13,10 +13,11 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { digestOf, type Digest } from '../../lib/digest.js';
+import { digestOf, parseProjectHash, type Digest } from '../../lib/digest.js';
 import { blobPath } from '../../lib/store/blobs.js';
 import { collectGarbage } from '../../lib/store/gc.js';
 import { updateIndex } from '../../lib/store/image-index.js';
+import { withHashLock } from '../../lib/store/lock.js';
 import { MEDIA_TYPE, type Descriptor } from '../../lib/store/oci.js';
 import { storePaths, type StorePaths } from '../../lib/store/paths.js';
 import { withStaging } from '../../lib/store/staging.js';
@@ -188,5 +189,25 @@ describe('a collection', () => {
       'oci-layout',
     ]);
     assert.deepEqual([namesInIndex(paths.root), checkReferences(paths.root)], [['kept'], []]);
+  });
+
+  it('removes unfinished files beside what is parked, unless somebody has the lock of that hash', async () => {
+    const paths = storePaths(join(root, 'beside'));
+    const hash = parseProjectHash('ab'.repeat(32));
+    const { dir } = paths.parked(hash);
+    for (const folder of [dir, paths.quarantineRoot]) mkdirSync(folder, { recursive: true });
+    const kept = ['baseline', 'record.json'];
+    const stale = ['baseline.new', 'record.json.0123456789ab.tmp'];
+    for (const name of [...kept, ...stale]) writeFileSync(join(dir, name), '');
+    writeFileSync(join(paths.quarantineRoot, `${hash}@1.json.0123456789ab.tmp`), '');
+    writeFileSync(join(paths.state, 'ledger.json.0123456789ab.tmp'), '');
+    await withHashLock(paths, hash, async () => {
+      await collectGarbage(paths);
+      assert.deepEqual(readdirSync(dir).sort(), [...kept, ...stale].sort());
+    });
+    await collectGarbage(paths);
+    assert.deepEqual(readdirSync(dir).sort(), kept);
+    assert.deepEqual(filesBelow(paths.quarantineRoot), []);
+    assert.ok(!existsSync(join(paths.state, 'ledger.json.0123456789ab.tmp')));
   });
 });

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { before, describe, it } from 'node:test';
+import { messageOf } from '../../lib/errors.js';
+import { isEverywhere, sample } from './points.js';
+import { countCalls, runOperation, whyNoStrace } from './run-operation.js';
+import { openWorkshop, OPERATIONS, type Workshop } from './workshop.js';
+
+/** The system calls that change what is on the disk, or begin to. */
+const CALLS = [
+  ...[
+    'openat',
+    'close',
+    'write',
+    'writev',
+    'pwrite64',
+    'pwritev',
+    'ftruncate',
+    'copy_file_range',
+    'sendfile',
+  ],
+  ...['fsync', 'fdatasync', 'rename', 'link', 'unlink', 'unlinkat', 'rmdir', 'mkdir', 'symlink'],
+];
+
+const reason = whyNoStrace();
+
+describe('kill -9', { timeout: 14_400_000, skip: reason ?? false }, () => {
+  let workshop: Workshop;
+  before(async () => {
+    workshop = await openWorkshop();
+  });
+
+  let points = 0;
+  for (const operation of OPERATIONS) {
+    it(`in any system call of ${operation} loses nothing, and the next one works`, async (t) => {
+      workshop.reset();
+      const counts = await countCalls(workshop.wordsOf(operation), CALLS, true);
+      const all = [...counts].flatMap(([call, count]) =>
+        Array.from({ length: count }, (_, at) => `${call}:signal=KILL:when=${at + 1}`),
+      );
+      assert.ok(all.length >= 10, 'strace has not seen the system calls');
+      let killed = 0;
+      for (const point of sample(all, 2)) {
+        workshop.reset();
+        const expressions = [`trace=${point.split(':')[0]}`, `inject=${point}`];
+        const ended = await runOperation(workshop.wordsOf(operation), {
+          fault: { expressions, isMainToo: true },
+        });
+        if (ended.signal === 'SIGKILL') killed += 1;
+        else assert.ok(ended.isDone, ended.said);
+        await workshop.check(operation, ended).catch((cause: unknown) => {
+          throw new Error(`${operation} ${point}: ${messageOf(cause)}`, { cause });
+        });
+        points += 1;
+      }
+      t.diagnostic(`${killed} kills of ${all.length} points`);
+      assert.ok(killed > 0, 'nobody was killed');
+    });
+  }
+
+  it('at random moments loses nothing either', async (t) => {
+    const moments = Number(process.env.MOMENTS ?? (isEverywhere ? 1000 : 3));
+    for (let moment = 0; moment < moments; moment += 1) {
+      const operation = OPERATIONS[moment % OPERATIONS.length] ?? 'pack';
+      workshop.reset();
+      const { ms } = moment < OPERATIONS.length ? await runOperation(workshop.wordsOf(operation)) : { ms: 0 };
+      if (ms > 0) durations.set(operation, ms);
+      workshop.reset();
+      const killAfterMs = Math.random() * (durations.get(operation) ?? 1000);
+      const ended = await runOperation(workshop.wordsOf(operation), { killAfterMs });
+      await workshop.check(operation, ended).catch((cause: unknown) => {
+        throw new Error(`${operation} after ${killAfterMs} ms: ${messageOf(cause)}`, { cause });
+      });
+    }
+    t.diagnostic(`${points} points in system calls, ${moments} moments`);
+  });
+  const durations = new Map<string, number>();
+});
+
+if (reason !== null) process.stderr.write(`kill -9 in system calls was NOT TESTED: ${reason}\n`);
