@@ -29,7 +29,8 @@ describe('kill -9', { timeout: 14_400_000, skip: reason ?? false }, () => {
     workshop = await openWorkshop();
   });
 
-  let points = 0;
+  let [points, kills] = [0, 0];
+  const durations = new Map<string, number>();
   for (const operation of OPERATIONS) {
     it(`in any system call of ${operation} loses nothing, and the next one works`, async (t) => {
       workshop.reset();
@@ -53,7 +54,7 @@ describe('kill -9', { timeout: 14_400_000, skip: reason ?? false }, () => {
         points += 1;
       }
       t.diagnostic(`${killed} kills of ${all.length} points`);
-      assert.ok(killed > 0, 'nobody was killed');
+      kills += killed;
     });
   }
 
@@ -71,9 +72,10 @@ describe('kill -9', { timeout: 14_400_000, skip: reason ?? false }, () => {
         throw new Error(`${operation} after ${killAfterMs} ms: ${messageOf(cause)}`, { cause });
       });
     }
+    // A call that is counted in one run may not be made in another.
+    assert.ok(kills > points / 2, 'hardly anybody was killed');
     t.diagnostic(`${points} points in system calls, ${moments} moments`);
   });
-  const durations = new Map<string, number>();
 });
 
 if (reason !== null) process.stderr.write(`kill -9 in system calls was NOT TESTED: ${reason}\n`);
