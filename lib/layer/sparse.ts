@@ -20,6 +20,9 @@ export interface SparseRecord {
   readonly numbers: readonly number[] | null;
 }
 
+/** Of the formats 0.0 and 0.1. What else GNU tar knows (`GNU.volume.label`) makes it see another member. */
+const KEYS_IN_RECORDS: ReadonlySet<string> = new Set(['major', 'minor', 'name', 'size', 'numblocks', 'map']);
+
 /**
  * Reads what pax records say of a sparse file. Source: the manual of GNU tar, "Storing Sparse Files".
  * @throws RbmResumeError `BAD_LAYER` for records that don't make one of the three formats
@@ -41,7 +44,8 @@ export function readSparseRecords(records: SparseRecords, most: number): SparseR
   if (isInData && has('name', 'realsize') && single.size === 4 && pairs.length === 0) {
     return { name, realSize: parsePaxNumber(single.get('realsize') ?? ''), numbers: null };
   }
-  const isInRecords = /^0\.[01?]$/.test(version) && has('size') && !has('realsize');
+  const isKnown = [...single.keys()].every((key) => KEYS_IN_RECORDS.has(key));
+  const isInRecords = isKnown && /^0\.[01?]$/.test(version) && has('size') && !has('realsize');
   const map = single.get('map');
   if (!isInRecords || (map !== undefined && pairs.length > 0)) throw malformed();
   const numbers =

@@ -64,6 +64,16 @@ const SPARSE_RECORDS: Readonly<Record<string, readonly (readonly [string, string
 }; // prettier-ignore
 
 export function* hostileSparseFiles(): Generator<HostileCase> {
+  for (const key of ['GNU.volume.label', 'GNU.volume.offset', 'GNU.dumpdir', 'GNU.sparse.other']) {
+    const records = [
+      ['GNU.sparse.size', '5'],
+      ['GNU.sparse.numblocks', '2'],
+      ['GNU.sparse.map', '0,4,5,0'],
+      [key, '1'],
+    ] as const;
+    const bytes = archive(pax(records), member({}, 'data'));
+    yield refused(`a sparse file of version 0.1 with ${key}`, bytes, /map of a sparse file/);
+  }
   for (const [what, [map, data]] of Object.entries(MAPS)) {
     yield refused(
       `a sparse file with pieces ${what}`,

@@ -81,9 +81,15 @@ type ReadOutput = (name: string) => Buffer;
 function differenceFromGnu(ours: readonly SeenMember[], read: ReadOutput): string | null {
   const said = read('gnu-said').toString();
   if (said !== '') return `GNU tar: ${said.trim()}`;
+  let listed: string[];
+  try {
+    listed = parseGnuListing(fromBytes(read('gnu'))).map(lineOf);
+  } catch (error) {
+    return String(error);
+  }
   const different = differentLine(
     ours.map(({ line }) => shownByGnu(line)),
-    parseGnuListing(fromBytes(read('gnu'))).map(lineOf),
+    listed,
   );
   if (different !== null) return `GNU tar: ${different}`;
   if (ours.some(({ line, content }) => line.startsWith('f') && content === null)) return null;
