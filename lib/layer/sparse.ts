@@ -32,6 +32,8 @@ export function readSparseRecords(records: SparseRecords, most: number): SparseR
   const pairs: number[] = [];
   for (const [key, value] of records) {
     const wanted = { offset: 0, numbytes: 1 }[key];
+    // GNU tar makes room for as many pieces, and takes none before it knows how many.
+    if ((wanted !== undefined || key === 'map') && !single.has('numblocks')) throw malformed();
     if (wanted === undefined) single.set(key, value);
     else if (pairs.length % 2 !== wanted) throw malformed();
     else pairs.push(parsePaxNumber(value));
@@ -45,7 +47,7 @@ export function readSparseRecords(records: SparseRecords, most: number): SparseR
     return { name, realSize: parsePaxNumber(single.get('realsize') ?? ''), numbers: null };
   }
   const isKnown = [...single.keys()].every((key) => KEYS_IN_RECORDS.has(key));
-  const isInRecords = isKnown && /^0\.[01?]$/.test(version) && has('size') && !has('realsize');
+  const isInRecords = isKnown && /^0\.[01?]$/.test(version) && has('size', 'numblocks');
   const map = single.get('map');
   if (!isInRecords || (map !== undefined && pairs.length > 0)) throw malformed();
   const numbers =

@@ -161,10 +161,11 @@ function* readPrefaceData(header: TarHeader, most: number): Parser<Buffer> {
   return data;
 }
 
-/** The name in the data of a GNU header `L` or `K`: it ends with NULs. */
+/** The name in the data of a GNU header `L` or `K`: it ends with NULs. Without one GNU tar reads on behind the data. */
 function readLongName(data: Buffer): string {
   const name = fromBytes(data).replace(/\0+$/, '');
-  if (name === '' || name.includes('\0')) throw badLayer('its long name is malformed');
+  if (name === '' || name.length === data.length || name.includes('\0'))
+    throw badLayer('its long name is malformed');
   return name;
 }
 

@@ -131,6 +131,8 @@ function* otherwiseWrong(): Generator<HostileCase> {
     archive(member({ type: 'L' }, 'a\0b\0'), member({})),
     /long name is malformed/,
   );
+  const endless = archive(member({ type: 'L' }, 'ab'), member({}));
+  yield refused('a long name without a NUL at its end', endless, /long name is malformed/);
   yield refused(
     'a long name of nothing',
     archive(member({ type: 'L' }), member({})),

@@ -64,6 +64,14 @@ const SPARSE_RECORDS: Readonly<Record<string, readonly (readonly [string, string
 }; // prettier-ignore
 
 export function* hostileSparseFiles(): Generator<HostileCase> {
+  const uncounted = { 'GNU.sparse.map': '0,4,5,0', 'GNU.sparse.offset': '0' };
+  for (const [key, value] of Object.entries(uncounted)) {
+    for (const more of [[], [['GNU.sparse.numblocks', '2'] as const]]) {
+      const bytes = archive(pax([['GNU.sparse.size', '5'], [key, value], ...more]), member({}, 'data'));
+      const when = more.length === 0 ? 'without their number' : 'before their number';
+      yield refused(`a sparse file with ${key} ${when}`, bytes, /map of a sparse file/);
+    }
+  }
   for (const key of ['GNU.volume.label', 'GNU.volume.offset', 'GNU.dumpdir', 'GNU.sparse.other']) {
     const records = [
       ['GNU.sparse.size', '5'],
