@@ -1,3 +1,5 @@
+import { constants } from 'node:os';
+
 /**
  * Exit statuses of the command that are not rbm's own. `75` is sysexits' EX_TEMPFAIL: "run me again".
  * The other numbers follow sysexits.h where it has a fitting one.
@@ -94,10 +96,15 @@ export class RbmResumeError extends Error {
   }
 }
 
-/** The `code` of a system error (`ENOENT`, `EXDEV`, …), or `undefined` for anything else. */
+/**
+ * The `code` of a system error (`ENOENT`, `EXDEV`, …), or `undefined` for anything else. Node has no name for some that Linux
+ * has, EDQUOT among them, and says their number.
+ */
 export function systemErrorCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
+  const number = Number(/^Unknown system error -(\d+)$/.exec(error.code)?.[1] ?? NaN);
+  if (Number.isNaN(number)) return error.code;
+  return Object.entries(constants.errno).find(([, errno]) => errno === number)?.[0] ?? `E${number}`;
 }
 
 /** A thrown value as one line of text. */

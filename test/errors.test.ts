@@ -35,6 +35,9 @@ describe('RbmResumeError', () => {
   it('is told from system errors', () => {
     assert.equal(systemErrorCode(Object.assign(new Error('x'), { code: 'ENOENT' })), 'ENOENT');
     assert.equal(systemErrorCode('ENOENT'), undefined);
+    // What Node says of EDQUOT.
+    const nameless = Object.assign(new Error('x'), { code: 'Unknown system error -122' });
+    assert.equal(systemErrorCode(nameless), 'EDQUOT');
     assert.equal(messageOf('text'), 'text');
   });
 });

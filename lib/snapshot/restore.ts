@@ -53,7 +53,7 @@ export interface RestoredSnapshot {
  * @throws RbmResumeError `NO_SUCH_SNAPSHOT`, `DIRECTORY_NOT_EMPTY`, `NO_ROOM`, `BASE_NEEDED`, `MISSING_BLOB`, `DAMAGED_BLOB`,
  *   `DAMAGED_SNAPSHOT`, `NOT_TRUSTED`, `BAD_LAYER`, `LAYER_TOO_BIG`, `INEXACT_RESTORE`, `COMMAND_FAILED`
  */
-export async function restoreSnapshot(
+export function restoreSnapshot(
   store: string,
   name: string,
   to: RestoreOptions & {
@@ -62,10 +62,12 @@ export async function restoreSnapshot(
     readonly trust?: Trust;
   },
 ): Promise<RestoredSnapshot> {
-  const snapshot = await openStore(store).open(name);
-  if (to.trust === undefined) return restoreTree(snapshot, to);
-  const judgement = await requireTrusted(snapshot, to.trust);
-  return restoreTree(snapshot, { ...to, treeDigest: signedTreeDigest(judgement) });
+  return namingIoFailures(`restoring ${name} to ${to.dir}`, async () => {
+    const snapshot = await openStore(store).open(name);
+    if (to.trust === undefined) return restoreTree(snapshot, to);
+    const judgement = await requireTrusted(snapshot, to.trust);
+    return restoreTree(snapshot, { ...to, treeDigest: signedTreeDigest(judgement) });
+  });
 }
 
 /** {@link restoreSnapshot} of a snapshot that is open already. */

@@ -30,17 +30,6 @@ const KINDS = {
 export type DiskKind = keyof typeof KINDS;
 export const DISK_KINDS = Object.keys(KINDS) as DiskKind[];
 
-/** Why this user can't have disks of that kind here, or `null`. */
-export async function whyNoDisk(kind: DiskKind): Promise<string | null> {
-  if (process.getuid?.() !== 0) return 'only root may mount';
-  try {
-    await (await makeDisk(kind)).remove();
-    return null;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}
-
 /** Makes and mounts a disk, which is to be removed. */
 export async function makeDisk(
   kind: DiskKind,
@@ -57,8 +46,11 @@ export async function makeDisk(
     // A descriptor that is being closed just now keeps it busy.
     for (let tries = 0; ; tries += 1) {
       const { status, stderr } = spawnSync('umount', [dir], { encoding: 'utf8' });
-      if (status === 0) return;
-      if (tries === 300) throw new Error(stderr);
+      // What is still attached is still mounted in some other namespace, and would come back as it was cut.
+      if (status === 0 || stderr.includes('not mounted')) {
+        if (spawnSync('losetup', ['--associated', file]).stdout.length === 0) return;
+      }
+      if (tries === 300) throw new Error(`${dir} can't be unmounted: ${stderr}`);
       await setTimeout(100);
     }
   };
