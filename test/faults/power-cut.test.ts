@@ -1,32 +1,14 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { promisify } from 'node:util';
-import { messageOf } from '../../lib/errors.js';
-import { packageDir } from '../rbm/workspace.js';
-import { DISK_KINDS, type DiskKind } from './loop-disk.js';
+import { DISK_KINDS } from './loop-disk.js';
 import { isEverywhere } from './points.js';
 import { whyNoStrace } from './run-operation.js';
+import { runOnDisk, whyNoDisk } from './with-disk.js';
 
 /** What is done until the power is cut, and how many cuts the long form has on each kind of file system. */
 const CUTS = { images: 100, snapshots: 100, exports: 60 } as const;
 
-/** Runs power-cut-program.ts in a mount namespace of its own. */
-async function run(...words: readonly string[]): Promise<Record<string, unknown>> {
-  const program = join(packageDir, 'test', 'faults', 'power-cut-program.ts');
-  const node = [process.execPath, '--import', 'tsx', program, ...words];
-  const { stdout } = await promisify(execFile)('unshare', ['--mount', '--propagation', 'private', ...node], {
-    cwd: packageDir,
-  });
-  return JSON.parse(/^\{.*$/m.exec(stdout)?.[0] ?? '{}') as Record<string, unknown>;
-}
-
-/** Why this user can't have disks of that kind here, or `null`. */
-async function whyNoDisk(kind: DiskKind): Promise<string | null> {
-  if (process.getuid?.() !== 0) return 'only root may mount';
-  return run(kind, 'images', '0').then(() => null, messageOf);
-}
+const run = (...words: readonly string[]) => runOnDisk('power-cut-program.ts', ...words);
 
 for (const kind of DISK_KINDS) {
   const reason = await whyNoDisk(kind);
