@@ -44,11 +44,10 @@ export async function chargeFailedTry(
   hash: ProjectHash,
   jobClass: LedgerClass = null,
 ): Promise<number> {
-  const file = ledgerFile(paths, jobClass);
-  const ledger = await readLedger(file);
-  const tries = (ledger.failedTries[hash] ?? 0) + 1;
-  await writeLedger(file, { ...ledger, failedTries: { ...ledger.failedTries, [hash]: tries } });
-  return tries;
+  const ledger = await changeLedger(ledgerFile(paths, jobClass), ({ failedTries: tries }) => ({
+    failedTries: { ...tries, [hash]: (tries[hash] ?? 0) + 1 },
+  }));
+  return ledger.failedTries[hash] ?? 0;
 }
 
 /** Forgets the failed tries of a hash. To be called under the store's lock. */
@@ -57,23 +56,20 @@ export async function forgetFailedTries(
   hash: ProjectHash,
   jobClass: LedgerClass = null,
 ): Promise<void> {
-  const file = ledgerFile(paths, jobClass);
-  const ledger = await readLedger(file);
-  if (hash in ledger.failedTries)
-    await writeLedger(file, { ...ledger, failedTries: without(ledger.failedTries, hash) });
+  await changeLedger(ledgerFile(paths, jobClass), ({ failedTries: tries }) =>
+    hash in tries ? { failedTries: without(tries, hash) } : null,
+  );
 }
 
 /** Forgets all that the ledgers of all classes say of a hash. To be called under the store's lock. */
 export async function forgetInAllLedgers(paths: StorePaths, hash: ProjectHash): Promise<void> {
   const files = (await namesIn(paths.ledgersRoot)).filter((name) => name.endsWith('.json'));
   for (const file of [paths.ledger, ...files.map((name) => join(paths.ledgersRoot, name))]) {
-    const { failedTries: tries, givenUp, ...ledger } = await readLedger(file);
-    if (!(hash in tries) && !(hash in givenUp)) continue;
-    await writeLedger(file, {
-      ...ledger,
-      failedTries: without(tries, hash),
-      givenUp: without(givenUp, hash),
-    });
+    await changeLedger(file, ({ failedTries: tries, givenUp }) =>
+      hash in tries || hash in givenUp
+        ? { failedTries: without(tries, hash), givenUp: without(givenUp, hash) }
+        : null,
+    );
   }
 }
 
@@ -95,14 +91,13 @@ export async function giveUp(
   hash: ProjectHash,
   what: { readonly jobClass: LedgerClass; readonly digests: readonly Digest[] },
 ): Promise<void> {
-  const file = ledgerFile(paths, what.jobClass);
-  const ledger = await readLedger(file);
-  const digests = [...new Set([...(ledger.givenUp[hash] ?? []), ...what.digests])].slice(-MAX_GIVEN_UP);
-  await writeLedger(file, {
-    ...ledger,
-    failedTries: without(ledger.failedTries, hash),
-    givenUp: { ...ledger.givenUp, [hash]: digests },
-  });
+  await changeLedger(ledgerFile(paths, what.jobClass), ({ failedTries: tries, givenUp: known }) => ({
+    failedTries: without(tries, hash),
+    givenUp: {
+      ...known,
+      [hash]: [...new Set([...(known[hash] ?? []), ...what.digests])].slice(-MAX_GIVEN_UP),
+    },
+  }));
 }
 
 /** `pr/12` has the file `ledgers/pr%2F12.json`. */
@@ -112,21 +107,32 @@ const ledgerFile = (paths: StorePaths, jobClass: LedgerClass): string =>
 const without = <T>(values: Readonly<Record<string, T>>, hash: ProjectHash): Record<string, T> =>
   Object.fromEntries(Object.entries(values).filter(([key]) => key !== hash));
 
-async function writeLedger(file: string, ledger: Ledger): Promise<void> {
+/** Writes what `change` gives into a ledger; `null`: it stays as it is. Returns it as it is then. */
+async function changeLedger(
+  file: string,
+  change: (ledger: Ledger) => Partial<Ledger> | null,
+): Promise<Ledger> {
+  const ledger = await readLedger(file);
+  const changed = change(ledger);
+  if (changed === null) return ledger;
+  const updated = { ...ledger, ...changed };
+  const { givenUp: digests, ...rest } = updated;
   await mkdir(dirname(file), { recursive: true });
-  const { givenUp: digests, ...rest } = ledger;
-  await writeSealedDurably(file, Object.keys(digests).length === 0 ? rest : ledger);
+  await writeSealedDurably(file, Object.keys(digests).length === 0 ? rest : updated);
+  return updated;
 }
+
+const EMPTY: Ledger = { format: 1, failedTries: {}, givenUp: {} };
 
 /** A ledger that can't be read counts nothing: the damaged file is moved aside, so the loss can be seen. */
 async function readLedger(file: string): Promise<Ledger> {
-  if (!existsSync(file)) return { format: 1, failedTries: {}, givenUp: {} };
+  if (!existsSync(file)) return EMPTY;
   try {
     return await readRecord(file, ledgerSchema);
   } catch {
     await rename(file, `${file}.damaged`).catch((error: unknown) => {
       if (systemErrorCode(error) !== 'ENOENT') throw error;
     });
-    return { format: 1, failedTries: {}, givenUp: {} };
+    return EMPTY;
   }
 }
