@@ -1,7 +1,7 @@
 import { messageOf, RbmResumeError } from '../errors.js';
 import { parseJobClass, type JobClass } from './job-class.js';
 import type { Trust } from './judge.js';
-import { readPolicy, type Policy } from './policy.js';
+import type { Policy } from './policy.js';
 
 /** Where a job's policy and class come from: its own workspace or command line, never the store. */
 export interface TrustSource {
@@ -19,6 +19,8 @@ export interface TrustSource {
 export async function loadTrust(source: TrustSource): Promise<Trust> {
   const jobClass = source.jobClass === null ? null : parseJobClass(source.jobClass);
   if (source.policy === null) return { policy: null, jobClass, trouble: null };
+  // Found only when it is needed: most hooks have no policy, and need no parser of YAML.
+  const { readPolicy } = await import('./policy.js');
   const policy = await readPolicy(source.policy, { store: source.store });
   if (jobClass === null) {
     throw new RbmResumeError('USAGE', 'there is a policy, and nobody says of which class this job is', {
