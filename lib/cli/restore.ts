@@ -2,9 +2,8 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { RbmResumeError } from '../errors.js';
 import { restoreKept } from '../snapshot/kept.js';
-import { requireTrusted, signedTreeDigest } from '../snapshot/judge-snapshot.js';
 import { openStore } from '../snapshot/open-store.js';
-import { restoreTree } from '../snapshot/restore.js';
+import { restoreTrusted } from '../snapshot/restore.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 import { findStore } from './find-store.js';
 import { printJson, printLine } from './output.js';
@@ -35,10 +34,9 @@ export function registerRestore(program: Command): void {
         return printLine(`copied what is parked under ${hash} to ${dir}`);
       }
       const base = flags.base === undefined ? null : resolve(flags.base);
-      const judgement = await requireTrusted(snapshot, await findTrust(flags, store));
-      const treeDigest = signedTreeDigest(judgement);
+      const trust = await findTrust(flags, store);
       const { entries } = await withProgress((onProgress) =>
-        restoreTree(snapshot, { dir, base, treeDigest, onProgress }),
+        restoreTrusted(snapshot, { dir, base, trust, onProgress }),
       );
       const { hash, generation } = snapshot;
       if (flags.json) return printJson({ store, hash, generation, dir, entries });

@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { hexOf, type Digest } from '../digest.js';
+import type { Digest } from '../digest.js';
 import { messageOf, RbmResumeError, systemErrorCode } from '../errors.js';
-import { detectCompression, type Compression } from '../layer/compression.js';
 import { extractLayers, type LayerSource } from '../layer/extract.js';
 import { describeDifference, findDifference, type LayeredTree, type TreeDifference } from '../layer/merge.js';
 import { treeDigest } from '../layer/tree-digest.js';
@@ -13,16 +12,15 @@ import { sizeOf } from '../rootfs/entry.js';
 import { removeTree } from '../rootfs/move-tree.js';
 import { openScan } from '../rootfs/scan.js';
 import { readXattrs } from '../rootfs/xattrs.js';
-import { hashFile, openBlob } from '../store/blobs.js';
 import { withRoom, type Need } from '../store/room.js';
 import { traceTo } from '../trace.js';
 import type { Trust } from '../trust/judge.js';
-import { ANNOTATION } from './annotations.js';
 import { requireTrusted, signedTreeDigest } from './judge-snapshot.js';
+import { openLayers, type OpenLayer } from './open-layers.js';
 import { openStore } from './open-store.js';
 import { tellingReplacement } from './replaced.js';
 import type { SnapshotProgress } from './save.js';
-import type { Snapshot, SnapshotLayer } from './snapshot.js';
+import type { Snapshot } from './snapshot.js';
 import { namingIoFailures } from '../system-error.js';
 
 const trace = traceTo('snapshot');
@@ -64,10 +62,23 @@ export function restoreSnapshot(
 ): Promise<RestoredSnapshot> {
   return namingIoFailures(`restoring ${name} to ${to.dir}`, async () => {
     const snapshot = await openStore(store).open(name);
-    if (to.trust === undefined) return restoreTree(snapshot, to);
-    const judgement = await requireTrusted(snapshot, to.trust);
-    return restoreTree(snapshot, { ...to, treeDigest: signedTreeDigest(judgement) });
+    return to.trust === undefined
+      ? restoreTree(snapshot, to)
+      : restoreTrusted(snapshot, { ...to, trust: to.trust });
   });
+}
+
+/**
+ * {@link restoreTree} of what a job may use; it is judged before anything is restored, and the tree must be the one that was
+ * signed.
+ * @throws RbmResumeError also `NOT_TRUSTED`
+ */
+export async function restoreTrusted(
+  snapshot: Snapshot,
+  to: RestoreOptions & { readonly dir: string; readonly trust: Trust },
+): Promise<RestoredSnapshot> {
+  const judgement = await requireTrusted(snapshot, to.trust);
+  return restoreTree(snapshot, { ...to, treeDigest: signedTreeDigest(judgement) });
 }
 
 /** {@link restoreSnapshot} of a snapshot that is open already. */
@@ -86,7 +97,7 @@ async function restoreLayers(
 ): Promise<RestoredSnapshot> {
   await refuseFullDirectory(to.dir);
   await mkdir(dirname(to.dir), { recursive: true });
-  const sources = await openSources(snapshot, to);
+  const sources = await openLayers(snapshot, to.base ?? null);
   const scratch = await mkdtemp(join(tmpdir(), 'rbm-resume-'));
   const partial = `${to.dir}.restoring-${randomBytes(4).toString('hex')}`;
   try {
@@ -117,9 +128,6 @@ async function restoreLayers(
     );
   }
 }
-
-/** A layer that is open, and how to check its digest through the same descriptor. */
-type OpenLayer = LayerSource & { readonly verify: () => Promise<void> };
 
 /** The bytes of a damaged layer reach nothing but the sandbox and a directory that is removed again. */
 const verifyAll = (layers: readonly OpenLayer[]): Promise<unknown> =>
@@ -155,68 +163,6 @@ async function refuseFullDirectory(dir: string): Promise<void> {
   throw new RbmResumeError('DIRECTORY_NOT_EMPTY', `${dir} is not an empty directory`, {
     hint: 'Name a directory that does not exist yet.',
   });
-}
-
-/** Opens every layer. */
-async function openSources(snapshot: Snapshot, options: RestoreOptions): Promise<OpenLayer[]> {
-  const opened: OpenLayer[] = [];
-  try {
-    for (const layer of snapshot.layers) opened.push(await openLayer(snapshot, layer, options));
-    const base = opened[0]?.handle;
-    return opened.map((source, number) => {
-      const copied = snapshot.layers[number]?.baseCopies ?? [];
-      return base === undefined || copied.length === 0
-        ? source
-        : { ...source, copies: { of: base, members: copied } };
-    });
-  } catch (error) {
-    await Promise.all(opened.map(({ handle }) => handle.close()));
-    throw error;
-  }
-}
-
-async function openLayer(
-  snapshot: Snapshot,
-  layer: SnapshotLayer,
-  options: RestoreOptions,
-): Promise<OpenLayer> {
-  const { number, compression, descriptor } = layer;
-  const members = () => snapshot.archived(layer);
-  const diffSize = layer.diffSize ?? Number.MAX_SAFE_INTEGER;
-  const isBase = number === 0 && descriptor.annotations?.[ANNOTATION.base] !== undefined;
-  if (isBase && !(await snapshot.hasBase())) {
-    const brought = await openBrought(snapshot, layer, options.base ?? null);
-    return { ...brought, diffSize, members, verify: () => Promise.resolve() };
-  }
-  const blob = await openBlob(snapshot.paths, descriptor);
-  return { handle: blob.handle, compression, diffSize, members, verify: () => blob.verify() };
-}
-
-/** The base where the store has none: the very tarball that the tree began with. */
-async function openBrought(
-  snapshot: Snapshot,
-  layer: SnapshotLayer,
-  file: string | null,
-): Promise<{ readonly handle: FileHandle; readonly compression: Compression }> {
-  const { annotations = {}, digest } = layer.descriptor;
-  const wanted = annotations[ANNOTATION.baseSource] ?? hexOf(digest);
-  const name = annotations[ANNOTATION.base] ?? 'the base';
-  const needed = (what: string): RbmResumeError =>
-    new RbmResumeError('BASE_NEEDED', `the snapshot was stored without its base ${name}, and ${what}`, {
-      hint: `Bring the tarball whose sha256 is ${wanted}, or save with the base next time.`,
-      fields: { hash: snapshot.hash, sha256: wanted, base: name },
-    });
-  if (file === null) throw needed('there is none at hand');
-  const handle = await open(file, 'r');
-  try {
-    const found = await hashFile(handle);
-    if (hexOf(found.digest) !== wanted)
-      throw needed(`${file} is another one (sha256 ${hexOf(found.digest)})`);
-    return { handle, compression: await detectCompression(handle, file) };
-  } catch (error) {
-    await handle.close();
-    throw error;
-  }
 }
 
 /** Sparse files take less than their size: what the archives have is enough for them. */
