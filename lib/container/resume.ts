@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, RbmResumeError } from '../errors.js';
 import { removeTree } from '../rootfs/move-tree.js';
+import { isDefect } from '../snapshot/defect.js';
 import { quarantine } from '../snapshot/drop.js';
 import { judgeSnapshot, signedTreeDigest } from '../snapshot/judge-snapshot.js';
 import { listSnapshots } from '../snapshot/open-store.js';
@@ -139,18 +140,6 @@ async function takeOutOfUse(paths: StorePaths, taker: Taker, known: Known): Prom
 
 const snapshotsOf = async (paths: StorePaths, { hash }: Taker): Promise<SnapshotEntry[]> =>
   existsSync(paths.index) ? listSnapshots(paths, hash) : [];
-
-/** What the snapshot itself is to blame for; a full disk or a missing base is not its fault. */
-const isDefect = (error: unknown): boolean =>
-  error instanceof RbmResumeError &&
-  [
-    'DAMAGED_BLOB',
-    'MISSING_BLOB',
-    'DAMAGED_SNAPSHOT',
-    'BAD_LAYER',
-    'LAYER_TOO_BIG',
-    'INEXACT_RESTORE',
-  ].includes(error.code);
 
 async function restoreFor(
   snapshot: Snapshot,

@@ -1,6 +1,6 @@
 import { lstat } from 'node:fs/promises';
 import { isDigest, type Digest } from '../digest.js';
-import { RbmResumeError, type ErrorCode } from '../errors.js';
+import { RbmResumeError } from '../errors.js';
 import { blobPath, MAX_JSON_BYTES, openBlob, readBlob, type BlobName } from '../store/blobs.js';
 import { namesIn } from '../store/live.js';
 import { imageManifestSchema, MEDIA_TYPE, parseJson, type Descriptor } from '../store/oci.js';
@@ -8,6 +8,7 @@ import type { StorePaths } from '../store/paths.js';
 import { traceTo } from '../trace.js';
 import { ANNOTATION } from './annotations.js';
 import { subjectOf } from './attested.js';
+import { isDefect } from './defect.js';
 import { entryAnnotations, entryOf } from './index-entries.js';
 import { checkIdentity, listBlobs } from './snapshot-blobs.js';
 import { Snapshot, type SnapshotEntry } from './snapshot.js';
@@ -17,7 +18,7 @@ const trace = traceTo('snapshot');
 /** What an examination says of a snapshot: all of it is there; it is defective; or it can't be read just now. */
 export type Condition =
   | { readonly is: 'whole'; readonly snapshot: Snapshot }
-  | { readonly is: 'damaged'; readonly reason: string; readonly code: ErrorCode }
+  | { readonly is: 'damaged'; readonly reason: string }
   | { readonly is: 'unknown'; readonly reason: string };
 
 /** Reads snapshots through; each blob once, however many of them have it. */
@@ -43,8 +44,7 @@ export class Examination {
       return { is: 'whole', snapshot };
     } catch (error) {
       if (!(error instanceof RbmResumeError)) throw error;
-      const { code, message: reason } = error;
-      return DEFECTS.includes(code) ? { is: 'damaged', code, reason } : { is: 'unknown', reason };
+      return { is: isDefect(error) ? 'damaged' : 'unknown', reason: error.message };
     }
   }
 
@@ -74,16 +74,6 @@ function withoutAttestation(entry: SnapshotEntry): SnapshotEntry {
   );
   return { ...entry, descriptor: { ...entry.descriptor, annotations: Object.fromEntries(annotations) } };
 }
-
-/** What a snapshot itself is to blame for. */
-const DEFECTS: readonly ErrorCode[] = [
-  'MISSING_BLOB',
-  'DAMAGED_BLOB',
-  'DAMAGED_SNAPSHOT',
-  'BAD_LAYER',
-  'BAD_LISTING',
-  'LAYER_TOO_BIG',
-];
 
 const isThere = (paths: StorePaths, digest: Digest): Promise<boolean> =>
   lstat(blobPath(paths, digest)).then(

@@ -5,7 +5,6 @@ import type { IndexChange } from '../store/image-index.js';
 import {
   imageManifestSchema,
   MEDIA_TYPE,
-  OWN_ANNOTATION_PREFIX,
   REF_NAME,
   type Descriptor,
   type ImageManifest,
@@ -124,10 +123,6 @@ function claimOf(descriptor: Descriptor): SnapshotEntry | null {
     descriptor,
   };
 }
-
-/** Whether an entry says anything of ours. */
-export const hasOwnAnnotation = ({ annotations = {} }: Descriptor): boolean =>
-  Object.keys(annotations).some((key) => key.startsWith(OWN_ANNOTATION_PREFIX));
 
 /**
  * A change of the index that sees what can be used: snapshots whose entries agree with their manifests, and what is
