@@ -1,11 +1,9 @@
-import { createReadStream } from 'node:fs';
-import { lstat, mkdir, readdir, stat } from 'node:fs/promises';
-import { createHash } from 'node:crypto';
+import { lstat, mkdir, open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { hexOf, isDigest } from '../digest.js';
 import { systemErrorCode } from '../errors.js';
 import { writeFileDurably } from '../store/atomic-write.js';
+import { hashFile } from '../store/blobs.js';
 import { workSeconds, type LiveRecord } from '../store/record.js';
 import { STATEMENT_TYPE } from '../trust/statement.js';
 
@@ -84,7 +82,7 @@ async function describeOutput(output: string): Promise<Subject[]> {
   const found: Subject[] = [];
   const visit = async (path: string, name: string): Promise<void> => {
     const stats = await lstat(path);
-    if (stats.isFile()) found.push({ name, digest: { sha256: await hashFile(path) } });
+    if (stats.isFile()) found.push({ name, digest: { sha256: await sha256Of(path) } });
     if (!stats.isDirectory()) return;
     for (const child of (await readdir(path)).sort()) await visit(join(path, child), `${name}/${child}`);
   };
@@ -92,10 +90,13 @@ async function describeOutput(output: string): Promise<Subject[]> {
   return found;
 }
 
-async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
+async function sha256Of(path: string): Promise<string> {
+  const handle = await open(path, 'r');
+  try {
+    return hexOf((await hashFile(handle)).digest);
+  } finally {
+    await handle.close();
+  }
 }
 
 async function isFolder(path: string): Promise<boolean> {

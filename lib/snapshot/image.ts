@@ -9,12 +9,12 @@ import { MEDIA_TYPE, type Descriptor, type ImageConfig, type ImageManifest } fro
 import { withFileLock } from '../store/lock.js';
 import type { StorePaths } from '../store/paths.js';
 import { workSeconds, type SnapshotRecord } from '../store/record.js';
-import type { Staging } from '../store/staging.js';
+import type { StagedBlob, Staging } from '../store/staging.js';
 import { NO_POLICY, type Trust } from '../trust/judge.js';
 import { attest, type Signing } from '../trust/sign.js';
-import { ANNOTATION, RECORD_LABEL } from './annotations.js';
+import { ANNOTATION, CREATED, RECORD_LABEL } from './annotations.js';
 import type { DescribedLayer } from './base.js';
-import { amongSound, entryOf, MAX_GENERATION } from './index-entries.js';
+import { amongSound, entryAnnotations, entryOf, MAX_GENERATION } from './index-entries.js';
 import { findTrusted } from './judge-snapshot.js';
 import { listSnapshots } from './open-store.js';
 import { putNewest } from './refs.js';
@@ -54,46 +54,32 @@ export function commitImage(
       MAX_GENERATION,
     );
     const config = await staging.put(JSON.stringify(describeConfig(record, layers)));
-    const manifest = await staging.put(
-      JSON.stringify({
-        schemaVersion: 2,
-        mediaType: MEDIA_TYPE.manifest,
-        config: { mediaType: MEDIA_TYPE.config, digest: config.digest, size: config.size },
-        layers: layers.map(({ descriptor }) => descriptor),
-        annotations: describeManifest(record, generation),
-      } satisfies ImageManifest),
-    );
-    const { signed } = image;
-    const facts = { manifest: manifest.digest, projectHash: record.hash, generation, step: record.step };
-    const attestation =
-      signed === undefined
-        ? null
-        : await staging.put(
-            attest(
-              {
-                ...facts,
-                baseDigest: baseDigestOf(layers),
-                treeDigest: signed.treeDigest,
-                parent: signed.parent,
-              },
-              signed.by,
-            ),
-          );
+    const described: ImageManifest = {
+      schemaVersion: 2,
+      mediaType: MEDIA_TYPE.manifest,
+      config: { mediaType: MEDIA_TYPE.config, digest: config.digest, size: config.size },
+      layers: layers.map(({ descriptor }) => descriptor),
+      annotations: describeManifest(record, generation),
+    };
+    const manifest = await staging.put(JSON.stringify(described));
+    const attestations: StagedBlob[] = [];
+    if (image.signed !== undefined) {
+      const { by, treeDigest, parent } = image.signed;
+      const ofBuild = { projectHash: record.hash, generation, step: record.step };
+      const ofTree = { baseDigest: baseDigestOf(layers), treeDigest, parent };
+      const text = attest({ manifest: manifest.digest, ...ofBuild, ...ofTree }, by);
+      attestations.push(await staging.put(text));
+    }
     const descriptor: Descriptor = {
       mediaType: MEDIA_TYPE.manifest,
       digest: manifest.digest,
       size: manifest.size,
       platform: platform(),
-      annotations: { ...describeEntry(record, generation), ...attestationAnnotations(attestation) },
+      annotations: { ...entryAnnotations(described), ...attestationAnnotations(attestations[0] ?? null) },
     };
     const isOfHash = (entry: Descriptor) => entryOf(entry)?.hash === record.hash;
     await commit(paths, {
-      blobs: [
-        ...layers.flatMap(({ blobs }) => blobs),
-        config,
-        manifest,
-        ...(attestation === null ? [] : [attestation]),
-      ],
+      blobs: [...layers.flatMap(({ blobs }) => blobs), config, manifest, ...attestations],
       updateIndex: amongSound(paths, async (manifests) => {
         const rivals = await findTrusted(paths, manifests.filter(isOfHash), trust);
         return putNewest(manifests, descriptor, (entry) => rivals.has(entry));
@@ -175,7 +161,7 @@ function describeHistory(
 
 function describeManifest(record: SnapshotRecord, generation: number): Record<string, string> {
   return {
-    'org.opencontainers.image.created': record.parkedAt,
+    [CREATED]: record.parkedAt,
     'org.opencontainers.image.title': record.filename ?? record.project,
     ...(record.version === null ? {} : { 'org.opencontainers.image.version': record.version }),
     [ANNOTATION.project]: record.project,
@@ -187,10 +173,3 @@ function describeManifest(record: SnapshotRecord, generation: number): Record<st
     [ANNOTATION.writer]: `rbm-resume ${VERSION}`,
   };
 }
-
-const describeEntry = (record: SnapshotRecord, generation: number): Record<string, string> => ({
-  'org.opencontainers.image.created': record.parkedAt,
-  [ANNOTATION.project]: record.project,
-  [ANNOTATION.hash]: record.hash,
-  [ANNOTATION.generation]: String(generation),
-});

@@ -11,7 +11,7 @@ import { readKeptRecord, type KeptRecord, type SnapshotRecord } from '../store/r
 import { writeSealedDurably } from '../store/sealed-json.js';
 import { listSnapshots } from './open-store.js';
 import { saveSnapshot, type SavedSnapshot, type SaveOptions } from './save.js';
-import { Snapshot } from './snapshot.js';
+import { Snapshot, type SnapshotEntry } from './snapshot.js';
 import { namingIoFailures } from '../system-error.js';
 
 export type PackOptions = Pick<
@@ -44,9 +44,10 @@ function packParked(store: string, hash: ProjectHash, options: PackOptions): Pro
     }
     const record = await readKeptRecord(kept.record);
     await checkKeptTree(kept, record);
-    const packed = await findPacked(paths, record);
+    const entries = await listSnapshots(paths, record.hash);
+    const packed = await findPacked(paths, entries, record);
     if (packed !== null) return { how: 'already-packed', snapshot: packed };
-    const parent = await findParent(paths, record);
+    const parent = await findParent(paths, entries, record);
     if (parent !== null && parent.record.legs.length === record.legs.length)
       return { how: 'already-packed', snapshot: parent };
     const isParentLost = record.snapshot !== null && parent === null;
@@ -74,8 +75,12 @@ function packParked(store: string, hash: ProjectHash, options: PackOptions): Pro
 }
 
 /** The snapshot of this very parking: somebody was killed after its commit, before the parked tree's record knew of it. */
-async function findPacked(paths: StorePaths, record: KeptRecord): Promise<Snapshot | null> {
-  const newest = (await listSnapshots(paths, record.hash)).filter(({ hash }) => hash === record.hash).at(-1);
+async function findPacked(
+  paths: StorePaths,
+  entries: readonly SnapshotEntry[],
+  record: KeptRecord,
+): Promise<Snapshot | null> {
+  const newest = entries.at(-1);
   if (newest === undefined) return null;
   try {
     const snapshot = await Snapshot.open(paths, newest);
@@ -88,10 +93,12 @@ async function findPacked(paths: StorePaths, record: KeptRecord): Promise<Snapsh
   }
 }
 
-async function findParent(paths: StorePaths, record: KeptRecord): Promise<Snapshot | null> {
-  const entry = (await listSnapshots(paths, record.hash)).find(
-    ({ hash, digest }) => hash === record.hash && digest === record.snapshot?.digest,
-  );
+async function findParent(
+  paths: StorePaths,
+  entries: readonly SnapshotEntry[],
+  record: KeptRecord,
+): Promise<Snapshot | null> {
+  const entry = entries.find(({ digest }) => digest === record.snapshot?.digest);
   return entry === undefined ? null : Snapshot.open(paths, entry);
 }
 

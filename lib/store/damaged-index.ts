@@ -1,7 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import type * as v from 'valibot';
-import { systemErrorCode } from '../errors.js';
-import { ociLayoutSchema } from './image-index.js';
+import { ociLayoutSchema, readIfThere } from './image-index.js';
 import { namesIn } from './live.js';
 import { descriptorSchema, imageIndexSchema, parseJson, type Descriptor, type ImageIndex } from './oci.js';
 import type { StorePaths } from './paths.js';
@@ -23,7 +21,7 @@ export interface IndexRemains {
 
 /** Reads `index.json` and takes out of a damaged one what is still whole: each entry for itself. */
 export async function readIndexRemains(paths: StorePaths): Promise<IndexRemains> {
-  const [index, layout] = [await readBytes(paths.index), await readBytes(paths.ociLayout)];
+  const [index, layout] = [await readIfThere(paths.index), await readIfThere(paths.ociLayout)];
   const hasBlobs = (await namesIn(paths.blobs)).length > 0;
   const layoutProblem =
     layout === null
@@ -50,20 +48,11 @@ const problemOf = (schema: v.GenericSchema, text: Buffer): string | null => {
   return 'value' in parsed ? null : parsed.problem;
 };
 
-async function readBytes(path: string): Promise<Buffer | null> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return null;
-    throw error;
-  }
-}
-
 /** So much text is looked through at most, however many braces somebody has written. */
 const MAX_WORK = 64 * 1024 * 1024;
 
 /** Every JSON object in a text that is an entry of an index and lies in no other one. */
-export function salvageEntries(text: string): Descriptor[] {
+function salvageEntries(text: string): Descriptor[] {
   const found: Descriptor[] = [];
   let work = 0;
   for (let at = text.indexOf('{'); at !== -1 && work < MAX_WORK; at = text.indexOf('{', at)) {

@@ -90,9 +90,13 @@ function parseOrThrow<S extends v.GenericSchema>(schema: S, path: string, text: 
   throw badIndex(path, parsed.problem, parsed.cause);
 }
 
-async function readText(path: string): Promise<string | null> {
+const readText = async (path: string): Promise<string | null> =>
+  (await readIfThere(path))?.toString() ?? null;
+
+/** The bytes of a file; `null` where there is none. */
+export async function readIfThere(path: string): Promise<Buffer | null> {
   try {
-    return await readFile(path, 'utf8');
+    return await readFile(path);
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return null;
     throw error;
