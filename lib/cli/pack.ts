@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { ProjectHash } from '../digest.js';
 import { RbmResumeError } from '../errors.js';
+import type { Signing } from '../trust/sign.js';
 import { inspectKept, listKept } from '../snapshot/kept.js';
 import { findStore } from './find-store.js';
 import { printJson, printLine, reportError } from './output.js';
@@ -10,6 +11,7 @@ import {
   withSigningFlags,
   withTrustFlags,
   type SigningFlags,
+  type TrustFlags,
 } from './trust-flags.js';
 import { packWithProgress, printPack, type PackReport } from './pack-all.js';
 
@@ -34,15 +36,12 @@ export function registerPack(program: Command): void {
       const signing = await readSigning(flags);
       const store = await findStore(command.optsWithGlobals<{ store?: string }>().store);
       const hashes = await chooseHashes(store, names, flags.all ?? false);
+      const options = await packOptions(flags, store, signing);
       const packed: PackReport[] = [];
       const failures: unknown[] = [];
       for (const hash of hashes) {
         try {
-          const report = await packWithProgress(store, hash, {
-            ...packOptions(flags),
-            trust: await findTrustOrNone(flags, store),
-            ...(signing === null ? {} : { signing }),
-          });
+          const report = await packWithProgress(store, hash, options);
           packed.push(report);
           if (!flags.json) printPack(report);
         } catch (error) {
@@ -58,10 +57,16 @@ export function registerPack(program: Command): void {
   );
 }
 
-/** What `--gzip` and `--without-base` mean for packing. */
-export const packOptions = (flags: { readonly gzip?: true; readonly withoutBase?: true }) => ({
+/** What the flags mean for packing into a store, by whoever signs. */
+export const packOptions = async (
+  flags: TrustFlags & { readonly gzip?: true; readonly withoutBase?: true },
+  store: string,
+  signing: Signing | null,
+) => ({
   compression: flags.gzip ? ('gzip' as const) : ('zstd' as const),
   withoutBase: flags.withoutBase ?? false,
+  trust: await findTrustOrNone(flags, store),
+  ...(signing === null ? {} : { signing }),
 });
 
 async function chooseHashes(store: string, names: readonly string[], all: boolean): Promise<ProjectHash[]> {

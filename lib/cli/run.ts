@@ -8,7 +8,6 @@ import { packOptions } from './pack.js';
 import { describePack, packWithProgress, type PackReport } from './pack-all.js';
 import type { Signing } from '../trust/sign.js';
 import {
-  findTrustOrNone,
   readSigning,
   trustEnvironment,
   withSigningFlags,
@@ -81,11 +80,7 @@ async function packKeptOf(
   for (const { kept, hash, store } of result.containers) {
     if (!kept || hash === null || !isProjectHash(hash)) continue;
     try {
-      const report = await packWithProgress(store, hash, {
-        ...packOptions(flags),
-        trust: await findTrustOrNone(flags, store),
-        ...(signing === null ? {} : { signing }),
-      });
+      const report = await packWithProgress(store, hash, await packOptions(flags, store, signing));
       packed.push(report);
       printNote(describePack(report));
     } catch (error) {
