@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { assertNoUnitTwice, count, tenUnits, wholeOutput } from '../rbm/ten-units.js';
+import { assertNoUnitTwice, count, packedLeg, tenUnits, wholeOutput } from '../rbm/ten-units.js';
 import { TrapWorkspace } from '../rbm/trap-workspace.js';
 import { rbmsUnderTest } from '../rbm/workspace.js';
 
@@ -19,19 +18,6 @@ for (const rbm of rbmsUnderTest()) {
       for (const workspace of workspaces.splice(0)) await workspace.remove();
     });
 
-    /** Builds until two more units are done, then stops with a snapshot. */
-    async function leg(w: TrapWorkspace, options: readonly string[] = []): Promise<string> {
-      const run = w.run('units', ['--pack', ...options]);
-      const before = count(w.log('units'), /DONE/g);
-      await w.untilLogged('units', 'BEGIN');
-      while (count(w.log('units'), /DONE/g) < before + 2) await sleep(20);
-      run.child.kill('SIGTERM');
-      const { status, output } = await run.ended;
-      assert.equal(status, 75, output);
-      assert.match(output, /packed [0-9a-f]{16}@/);
-      return output;
-    }
-
     async function carry(from: TrapWorkspace, to: TrapWorkspace, ...options: string[]): Promise<void> {
       const dir = join(from.dir, 'exported');
       const exported = await from.command('export', dir, ...options);
@@ -42,9 +28,9 @@ for (const rbm of rbmsUnderTest()) {
 
     it('finishes on the third machine with the output of an uninterrupted build, and does nothing twice', async () => {
       const [first, second, third] = [make(), make(), make()];
-      await leg(first);
+      await packedLeg(first);
       await carry(first, second, '--max-part-size', '1M');
-      await leg(second);
+      await packedLeg(second);
       assert.match(second.log('units'), /goes on in the snapshot of .* \(generation 1\)/);
       await carry(second, third, '--without-base');
       const last = await third.run('units').ended;
@@ -61,7 +47,7 @@ for (const rbm of rbmsUnderTest()) {
 
     it('starts clean, and says why, where the image is another one and the snapshot came without it', async () => {
       const [first, second] = [make(), make()];
-      await leg(first);
+      await packedLeg(first);
       await carry(first, second, '--without-base');
       const image = join(second.dir, 'projects', 'common', 'container-image_small.tar');
       const content = readFileSync(image);
@@ -77,12 +63,12 @@ for (const rbm of rbmsUnderTest()) {
 
     it('goes on in the generation before when the newest is damaged, and starts clean when both are', async () => {
       const w = make();
-      await leg(w);
-      await leg(w);
+      await packedLeg(w);
+      await packedLeg(w);
       const layers = w.layersOfSnapshots();
       for (const hash of w.parked()) rmSync(join(w.store, '.rbm-resume/parked', hash, 'record.json'));
       truncateSync(String(layers[1]?.at(-1)), 100);
-      await leg(w);
+      await packedLeg(w);
       const log = w.log('units');
       assert.match(log, /the snapshot [0-9a-f]{64}@2 can't be used: the blob .* is damaged/);
       assert.match(log, /goes on in the snapshot of .* \(generation 1\)/);

@@ -11,10 +11,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { sha256Hex } from '../../lib/digest.js';
-import { assertNoUnitTwice, count, tenUnits, wholeOutput } from '../rbm/ten-units.js';
+import { assertNoUnitTwice, count, packedLeg, tenUnits, wholeOutput } from '../rbm/ten-units.js';
 import { TrapWorkspace } from '../rbm/trap-workspace.js';
 import { rbmsUnderTest, testRoot } from '../rbm/workspace.js';
 import { makeSigner } from '../trust/signers.js';
@@ -60,17 +59,6 @@ for (const rbm of rbmsUnderTest()) {
     const asBranch = ['--class', 'branch', '--policy', policy];
     const signedBy = (signer: typeof ci) => ['--sign-key', signer.privateFile, '--builder', 'job 1'];
 
-    /** Builds until two more units are done, then stops with a snapshot. */
-    async function leg(w: TrapWorkspace, options: readonly string[]): Promise<string> {
-      const run = w.run('units', ['--pack', ...options]);
-      const before = count(w.log('units'), /DONE/g);
-      await w.untilLogged('units', 'BEGIN');
-      while (count(w.log('units'), /DONE/g) < before + 2) await sleep(20);
-      run.child.kill('SIGTERM');
-      const { status, output } = await run.ended;
-      assert.equal(status, 75, output);
-      return output;
-    }
     async function exported(from: TrapWorkspace): Promise<string> {
       const dir = join(from.dir, 'exported');
       const { status, output } = await from.command('export', dir);
@@ -89,7 +77,7 @@ for (const rbm of rbmsUnderTest()) {
       const conf = `var:\n  resume_policy: policy.yml\n  resume_class: branch\n  resume_provenance: told/`;
       const [first, second, third] = [make(conf), make(conf), make()];
       for (const w of [first, second]) writeFileSync(join(w.dir, 'policy.yml'), policyText());
-      await leg(first, signedBy(ci));
+      await packedLeg(first, signedBy(ci));
       const dir = await exported(first);
       const refused = await third.command('import', dir, '--class', 'protected', '--policy', policy);
       assert.match(refused.output, /refused \w{16}@1 \(units\): it was made by a job of class branch/);
@@ -105,7 +93,7 @@ for (const rbm of rbmsUnderTest()) {
 
     it('of a stranger are refused at the import, and at the build where somebody has put them into the store', async () => {
       const [first, second] = [make(), make()];
-      await leg(first, ['--class', 'branch', ...signedBy(stranger)]);
+      await packedLeg(first, ['--class', 'branch', ...signedBy(stranger)]);
       const { status, output } = await second.command('import', await exported(first), ...asBranch);
       assert.equal(status, 0, output);
       assert.match(output, /refused \w{16}@1 \(units\): it was signed by nobody whom the policy knows/);
@@ -152,7 +140,7 @@ for (const rbm of rbmsUnderTest()) {
 
     it('and parked trees are left alone by a release, which begins clean', async () => {
       const w = make();
-      await leg(w, [...asBranch, ...signedBy(ci)]);
+      await packedLeg(w, [...asBranch, ...signedBy(ci)]);
       const log = await finish(w, ['--class', 'release', '--policy', policy]);
       assert.match(log, /a release goes on in nothing, .*: the build starts clean/);
       assert.ok(count(log, /DONE/g) >= 12, log);

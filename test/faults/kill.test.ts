@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { messageOf } from '../../lib/errors.js';
 import { isEverywhere, sample } from './points.js';
-import { countCalls, runOperation, whyNoStrace } from './run-operation.js';
+import { countCalls, runOperation } from './run-operation.js';
+import { whyNoStrace } from './strace.js';
 import { openWorkshop, OPERATIONS, type Workshop } from './workshop.js';
 
 /** The system calls that change what is on the disk, or begin to. */

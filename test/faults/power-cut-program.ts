@@ -3,9 +3,7 @@
  * `KIND WORK CUTS`, or `KIND judge`. Prints one line of JSON.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { once } from 'node:events';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -19,6 +17,7 @@ import { storePaths } from '../../lib/store/paths.js';
 import { HASH, makeSmall, recordOf, root } from '../snapshot/small-snapshots.js';
 import { checkReferences, namesInIndex, saveImage } from '../store/oci-images.js';
 import { makeDisk, type DiskKind, type LoopDisk } from './loop-disk.js';
+import { attachStrace } from './strace.js';
 
 /** Something that is acknowledged again and again below `dir`, and what must be there of it after a cut. */
 interface Work {
@@ -151,27 +150,10 @@ async function judge(disk: LoopDisk): Promise<{ readonly lost: string | null }> 
 }
 
 /** Answers every fsync of the directories of a store in the kernel's place, in all threads of this process, until it is told. */
-async function pretendToSync(dir: string): Promise<() => Promise<void>> {
+async function pretendToSync(dir: string): Promise<() => Promise<unknown>> {
   const paths = [dir, join(dir, 'blobs', 'sha256')].flatMap((path) => ['-P', path]);
-  const threads = readdirSync('/proc/self/task');
-  const tracer = spawn(
-    'strace',
-    ['-o', '/dev/null', ...paths, '-e', 'inject=fsync:retval=0', ...threads.flatMap((tid) => ['-p', tid])],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
-  );
-  const ended = once(tracer, 'close');
-  let text = '';
-  await new Promise<void>((resolve, reject) => {
-    tracer.stderr.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
-      if (text.split('attached').length > threads.length) resolve();
-    });
-    ended.then(() => reject(new Error(`strace: ${text}`)), reject);
-  });
-  return async () => {
-    tracer.kill('SIGINT');
-    await ended;
-  };
+  const options = ['-o', '/dev/null', ...paths, '-e', 'inject=fsync:retval=0'];
+  return (await attachStrace(readdirSync('/proc/self/task'), options)).stop;
 }
 
 const [kind = '', name = '', cuts = ''] = process.argv.slice(2);

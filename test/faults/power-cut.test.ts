@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DISK_KINDS } from './loop-disk.js';
 import { isEverywhere } from './points.js';
-import { whyNoStrace } from './run-operation.js';
+import { whyNoStrace } from './strace.js';
 import { runOnDisk, whyNoDisk } from './with-disk.js';
 
 /** What is done until the power is cut, and how many cuts the long form has on each kind of file system. */

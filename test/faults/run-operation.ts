@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
 import { packageDir } from '../rbm/workspace.js';
+import { attachStrace } from './strace.js';
 
 const work = mkdtempSync(join(tmpdir(), 'rbm-resume-faults-'));
 after(() => rmSync(work, { recursive: true }));
@@ -46,13 +47,6 @@ export interface Fault {
   readonly output?: string;
 }
 
-/** Whether strace(1) may look at the processes of this user; where it may not, the tests of faults say so and stop. */
-export function whyNoStrace(): string | null {
-  const { status, error } = spawnSync('strace', ['-qq', '-e', 'trace=none', 'true'], { encoding: 'utf8' });
-  if (error) return `strace can't be started: ${error.message}`;
-  return status === 0 ? null : 'strace may not trace here';
-}
-
 /** An operation that hangs fails its test after so long, however slow the machine is. */
 const HANGS_AFTER_MS = 300_000;
 
@@ -79,7 +73,12 @@ export async function runOperation(
   const tid = await Promise.race([ready, closed.then(() => '')]);
   if (tid === '') throw new Error(`the operation did not begin: ${said.join('')}`);
   const { fault } = options;
-  const tracer = fault && (await attach(fault.isMainToo ? [tid, String(child.pid)] : [tid], fault));
+  const tracer =
+    fault &&
+    (await attachStrace(fault.isMainToo ? [tid, String(child.pid)] : [tid], [
+      ...['-o', fault.output ?? '/dev/null'],
+      ...fault.expressions.flatMap((one) => ['-e', one]),
+    ]));
   const since = performance.now();
   child.stdin.end('g');
   const giveUp = new AbortController();
@@ -95,25 +94,6 @@ export async function runOperation(
   if (options.killAfterMs === undefined && ms >= HANGS_AFTER_MS) throw new Error(`it hangs: ${text}`);
   const code = /"code": "([A-Z_]+)"/.exec(text)?.[1] ?? null;
   return { status, signal, isDone: /^done$/m.test(text), code, said: text, ms };
-}
-
-/** Starts strace and waits until it has all threads; gives a promise of its end. */
-async function attach(tids: readonly string[], fault: Fault): Promise<{ readonly ended: Promise<unknown> }> {
-  const expressions = fault.expressions.flatMap((one) => ['-e', one]);
-  const threads = tids.flatMap((tid) => ['-p', tid]);
-  const tracer = spawn('strace', ['-o', fault.output ?? '/dev/null', ...expressions, ...threads], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const ended = once(tracer, 'close');
-  let text = '';
-  await new Promise<void>((resolve, reject) => {
-    tracer.stderr.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
-      if (text.split('attached').length > tids.length) resolve();
-    });
-    ended.then(() => reject(new Error(`strace: ${text}`)), reject);
-  });
-  return { ended };
 }
 
 /** How often the operation makes each of these calls, in the thread that makes most of them. */

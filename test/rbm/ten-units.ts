@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TrapWorkspace } from './trap-workspace.js';
 
 /** Ten units that take a while each; make does what is left of them. Every unit says when it begins and when it is done. */
 const makefile = `
@@ -29,4 +31,17 @@ export function assertNoUnitTwice(log: string): void {
     const deleted = count(log, new RegExp(`Deleting file 'unit-${unit}'`, 'g'));
     assert.ok(done >= 1 && done <= 1 + deleted, `unit-${unit}: DONE ${done}, deleted ${deleted}\n${log}`);
   }
+}
+
+/** Builds them with `run --pack` until two more are done, then stops with a snapshot; gives what `run` said. */
+export async function packedLeg(w: TrapWorkspace, options: readonly string[] = []): Promise<string> {
+  const run = w.run('units', ['--pack', ...options]);
+  const before = count(w.log('units'), /DONE/g);
+  await w.untilLogged('units', 'BEGIN');
+  while (count(w.log('units'), /DONE/g) < before + 2) await sleep(20);
+  run.child.kill('SIGTERM');
+  const { status, output } = await run.ended;
+  assert.equal(status, 75, output);
+  assert.match(output, /packed [0-9a-f]{16}@/);
+  return output;
 }
