@@ -1,4 +1,4 @@
-import { RbmResumeError, systemErrorCode } from './errors.js';
+import { RbmResumeError, systemErrorCode, type ErrorCode } from './errors.js';
 
 /** What Node says of a system call that failed, where it says it. Source: Node.js, "Class: SystemError". */
 type SystemError = Error & { readonly path?: unknown; readonly dest?: unknown; readonly syscall?: unknown };
@@ -6,6 +6,20 @@ type SystemError = Error & { readonly path?: unknown; readonly dest?: unknown; r
 /** Whether the system refused something: `ENOSPC`, `EIO`, …; not `ERR_…`, which is Node's own and a bug. */
 export const isSystemError = (error: unknown): error is SystemError =>
   error instanceof Error && /^E[A-Z0-9]+$/.test(systemErrorCode(error) ?? '');
+
+/** What says nothing about what is kept: the machine, its disk, or a program on it is to blame, and a later try may do. */
+export function isTroubleOfHost(error: unknown): boolean {
+  const isNamed = error instanceof RbmResumeError && TROUBLE.has(error.code);
+  if (!isNamed && !isSystemError(error)) return false;
+  // What is not there is missing of what is kept.
+  const systemCode = isNamed ? error.fields.systemCode : systemErrorCode(error);
+  return !['ENOENT', 'ENOTDIR'].includes(String(systemCode));
+}
+
+const TROUBLE: ReadonlySet<ErrorCode> = new Set([
+  ...(['IO_FAILED', 'STORE_WRITE_FAILED', 'NO_ROOM', 'STORE_BUSY'] as const),
+  ...(['COMMAND_FAILED', 'COMMAND_NOT_FOUND', 'NO_ID_RANGE', 'ID_MAP_FAILED'] as const),
+]);
 
 /** One line: `cannot open /store/index.json: EIO: i/o error`. */
 export function describeSystemError(error: SystemError): string {

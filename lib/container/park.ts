@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,11 +11,18 @@ import { failedTries, MAX_FAILED_TRIES, type LedgerClass } from '../store/ledger
 import { checkKeptTree } from '../store/kept-check.js';
 import { readBootId } from '../store/live.js';
 import { withHashLock, withStoreLock } from '../store/lock.js';
-import type { KeptPaths, LivePaths, StorePaths } from '../store/paths.js';
+import { keptPathsIn, type KeptPaths, type LivePaths, type StorePaths } from '../store/paths.js';
 import { readKeptRecord, workSeconds, type KeptRecord, type LiveRecord } from '../store/record.js';
 import { writeSealedDurably } from '../store/sealed-json.js';
 import { traceTo } from '../trace.js';
-import { directoryInode, discardDirectory, moveTree, type MoveKind } from '../rootfs/move-tree.js';
+import { isTroubleOfHost } from '../system-error.js';
+import {
+  directoryInode,
+  discardDirectory,
+  moveTree,
+  replaceDirectory,
+  type MoveKind,
+} from '../rootfs/move-tree.js';
 import { rebaseline } from '../rootfs/rebaseline.js';
 import { keepBase } from './hold-base.js';
 import { reasonAgainstDivision, reasonAgainstInputs } from './inputs.js';
@@ -38,50 +46,74 @@ export interface ParkRequest {
 export type ParkResult = MoveKind | 'already-kept';
 
 /**
- * Keeps a container under its project hash: moves the tree aside, then puts the record in place that says so. A crash
- * between the two leaves a tree without a record, which nobody resumes; a full disk is met before the tree is moved.
+ * Keeps a container under its project hash: moves the tree into a folder with the record that says so, which then takes the
+ * place of what was kept before. A crash leaves a folder that nobody resumes; a full disk is met before the tree is
+ * moved. When it rejects, what was kept before is still there.
  */
 export function park(paths: StorePaths, request: ParkRequest): Promise<ParkResult> {
-  const { record, container } = request;
+  const { record } = request;
   const kept = paths.parked(record.hash);
-  const { live, inputsDir } = request;
   return underLocks(paths, record.hash, async () => {
     if (await hasMoreWork(kept, record)) return 'already-kept';
-    await discardDirectory(kept.dir);
-    await mkdir(kept.dir, { recursive: true });
-    const [bootId, parkedAt] = [await readBootId(), new Date().toISOString()];
-    let { baseline } = record;
-    const complete = async () => ({
+    // What is parked already stays until all of the new one is there.
+    const fresh = keptPathsIn(`${kept.dir}.parking-${randomBytes(4).toString('hex')}`);
+    try {
+      await mkdir(fresh.dir, { recursive: true });
+      const { how, parkedAt } = await fill(fresh, request);
+      await replaceDirectory(fresh.dir, kept.dir);
+      await syncDirectory(paths.parkedRoot);
+      syncInBackground(kept, parkedAt);
+      return how;
+    } catch (error) {
+      await discardDirectory(fresh.dir).catch((second: unknown) =>
+        trace('cannot remove %s: %s', fresh.dir, messageOf(second)),
+      );
+      throw error;
+    }
+  });
+}
+
+/** Puts everything of a parked tree in a folder; the record gets its name when all else is there. */
+async function fill(
+  kept: KeptPaths,
+  request: ParkRequest,
+): Promise<{ readonly how: MoveKind; readonly parkedAt: string }> {
+  const { record, container, live, inputsDir } = request;
+  const [bootId, parkedAt] = [await readBootId(), new Date().toISOString()];
+  let { baseline } = record;
+  const writeRecord = async () =>
+    writeSealedDurably(kept.pendingRecord, {
       ...record,
       baseline,
       bootId,
       parkedAt,
       inode: await inodeOf(container, kept),
     });
-    await writeSealedDurably(kept.pendingRecord, await complete());
-    await keepBase({ live, inputsDir, image: record.snapshot === null ? record.image : null }, kept);
-    const how = await moveTree(container, kept.rootfs, {
-      onCopy: request.onCopy,
-      onCopied: async () => {
-        const trees = { original: container, copy: kept.rootfs };
-        if (baseline !== null) baseline = await rebaseline(live.baseline, trees);
-      },
-    });
-    if (how === 'copy') await writeSealedDurably(kept.pendingRecord, await complete());
-    if (baseline !== null) await rename(live.baseline, kept.baseline);
-    await rename(kept.pendingRecord, kept.record);
-    await syncDirectory(kept.dir);
-    await syncDirectory(paths.parkedRoot);
-    syncInBackground(kept, parkedAt);
-    return how;
+  await writeRecord();
+  await keepBase({ live, inputsDir, image: record.snapshot === null ? record.image : null }, kept);
+  const how = await moveTree(container, kept.rootfs, {
+    onCopy: request.onCopy,
+    onCopied: async () => {
+      const trees = { original: container, copy: kept.rootfs };
+      if (baseline !== null) baseline = await rebaseline(live.baseline, trees);
+      // While the container is still there: the disk may be full now.
+      await writeRecord();
+    },
   });
+  if (baseline !== null) await rename(live.baseline, kept.baseline);
+  await rename(kept.pendingRecord, kept.record);
+  await syncDirectory(kept.dir);
+  return { how, parkedAt };
 }
 
 const underLocks = <T>(paths: StorePaths, hash: ProjectHash, work: () => Promise<T>): Promise<T> =>
   withHashLock(paths, hash, () => withStoreLock(paths, work));
 
 async function hasMoreWork(kept: KeptPaths, record: ParkRequest['record']): Promise<boolean> {
-  const other = await readKeptRecord(kept.record).catch(() => null);
+  const other = await readKeptRecord(kept.record).catch((error: unknown) => {
+    if (isTroubleOfHost(error)) throw error;
+    return null;
+  });
   if (other === null || workSeconds(other) <= workSeconds(record)) return false;
   return (await directoryInode(kept.rootfs)) !== null;
 }
@@ -108,11 +140,13 @@ function syncInBackground(kept: KeptPaths, parkedAt: string): void {
   child.unref();
 }
 
-/** What became of what was kept: nothing there, taken, or refused with the reason. */
+/** What became of what was kept: nothing there, taken, refused with the reason, or left where it is. */
 export type TakeResult =
   | { readonly how: 'nothing-kept' }
   | { readonly how: MoveKind; readonly record: KeptRecord }
-  | { readonly how: 'set-aside'; readonly reason: string };
+  | { readonly how: 'set-aside'; readonly reason: string }
+  /** This machine can't do it now; what is kept stays as it is. */
+  | { readonly how: 'left'; readonly reason: string };
 
 /** Who wants a tree back: the build, and the place where its container has to stand. */
 export type Taker = WantedBuild &
@@ -124,7 +158,7 @@ export type Taker = WantedBuild &
 
 /**
  * Makes what is parked under a hash the container. Whatever is wrong with it, it is set aside and the reason returned,
- * so the build can start clean.
+ * so the build can start clean. When the disk is full or fails, or a program, it is left as it was.
  */
 export async function takeBack(paths: StorePaths, taker: Taker): Promise<TakeResult> {
   const { hash } = taker;
@@ -153,9 +187,22 @@ export async function takeBack(paths: StorePaths, taker: Taker): Promise<TakeRes
       );
       return { how, record: { ...record, baseline } };
     } catch (error) {
-      return refuse(paths, taker, messageOf(error));
+      if (!isTroubleOfHost(error)) return refuse(paths, taker, messageOf(error));
+      await putBack(kept, live);
+      return { how: 'left', reason: messageOf(error) };
     }
   });
+}
+
+/** Undoes what came before the tree itself was to be moved. */
+async function putBack(kept: KeptPaths, live: LivePaths): Promise<void> {
+  for (const [from, to] of [
+    [live.baseline, kept.baseline],
+    [live.base, kept.base],
+  ] as const) {
+    if (existsSync(to) || !existsSync(from)) continue;
+    await rename(from, to).catch((error: unknown) => trace('cannot put %s back: %s', to, messageOf(error)));
+  }
 }
 
 async function refuse(paths: StorePaths, taker: Taker, reason: string): Promise<TakeResult> {
@@ -170,7 +217,13 @@ async function reasonAgainst(paths: StorePaths, record: KeptRecord, taker: Taker
   if (record.hash !== hash) return `its record belongs to the project hash ${record.hash}`;
   const tries = await failedTries(paths, hash, taker.jobClass ?? null);
   if (tries >= MAX_FAILED_TRIES) return `${tries} builds that were resumed under this hash have failed`;
-  const damage = await checkKeptTree(kept, record).then(() => null, messageOf);
+  const damage = await checkKeptTree(kept, record).then(
+    () => null,
+    (error: unknown) => {
+      if (isTroubleOfHost(error)) throw error;
+      return messageOf(error);
+    },
+  );
   if (damage !== null) return damage;
   const mismatch = reasonAgainstRecord(record, taker);
   if (mismatch !== null) return mismatch;

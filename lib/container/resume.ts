@@ -62,10 +62,12 @@ export async function resume(
 async function resumeParked(paths: StorePaths, taker: Taker, notes: string[]): Promise<Resumed | null> {
   const taken = await takeBack(paths, taker);
   if (taken.how === 'nothing-kept') return null;
-  if (taken.how === 'set-aside') {
+  if (taken.how === 'set-aside' || taken.how === 'left') {
     const next =
       (await snapshotsOf(paths, taker)).length > 0 ? 'its snapshot is tried' : 'the build starts clean';
-    notes.push(`what was kept under ${taker.hash} is set aside, ${next}: ${taken.reason}`);
+    const what = taken.how === 'left' ? 'was kept, and stays,' : 'was kept';
+    const where = taken.how === 'left' ? "can't be used now" : 'is set aside';
+    notes.push(`what ${what} under ${taker.hash} ${where}, ${next}: ${taken.reason}`);
     return null;
   }
   notes.push(describe(taken.record, `the root filesystem kept at ${taken.record.parkedAt}`));

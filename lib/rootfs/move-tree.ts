@@ -97,6 +97,24 @@ export async function discardDirectory(dir: string): Promise<void> {
   await removeTree(doomed);
 }
 
+/**
+ * Puts a directory in the place of another, if there is one: by two renames, so a failure leaves one or the other. The old one
+ * is removed then.
+ */
+export async function replaceDirectory(from: string, to: string): Promise<void> {
+  const doomed = `${to}.removing-${randomBytes(4).toString('hex')}`;
+  const isThere = (await directoryInode(to)) !== null;
+  if (isThere) await rename(to, doomed);
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (isThere) await rename(doomed, to);
+    throw error;
+  }
+  if (!isThere) return;
+  await removeTree(doomed).catch((error: unknown) => trace('cannot remove %s: %s', doomed, messageOf(error)));
+}
+
 /** The inode number of a directory as text, `null` when there is none at that path (a symbolic link is none). */
 export async function directoryInode(dir: string): Promise<string | null> {
   try {

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import type { Digest, ProjectHash } from '../digest.js';
 import { systemErrorCode } from '../errors.js';
+import { isTroubleOfHost } from '../system-error.js';
 import { namesIn } from './live.js';
 import type { StorePaths } from './paths.js';
 import { readRecord } from './record.js';
@@ -129,7 +130,8 @@ async function readLedger(file: string): Promise<Ledger> {
   if (!existsSync(file)) return EMPTY;
   try {
     return await readRecord(file, ledgerSchema);
-  } catch {
+  } catch (cause) {
+    if (isTroubleOfHost(cause)) throw cause;
     await rename(file, `${file}.damaged`).catch((error: unknown) => {
       if (systemErrorCode(error) !== 'ENOENT') throw error;
     });

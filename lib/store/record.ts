@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import { isProjectHash, type ProjectHash } from '../digest.js';
-import { messageOf, RbmResumeError } from '../errors.js';
+import { messageOf, RbmResumeError, systemErrorCode } from '../errors.js';
+import { isSystemError, toIoFailure } from '../system-error.js';
 import { parseSealed } from './sealed-json.js';
 
 /** The number of the records' format; a record of another one is not read. */
@@ -166,7 +167,7 @@ export function parseSnapshotRecord(text: string): SnapshotRecord | null {
 
 /**
  * Reads a JSON file of a known shape, sealed or of a version that did not seal.
- * @throws RbmResumeError `BAD_RECORD`, which names the file and the first thing that is wrong with it
+ * @throws RbmResumeError `BAD_RECORD`, which names the file and the first thing that is wrong with it; `IO_FAILED`
  */
 export async function readRecord<S extends v.GenericSchema>(
   path: string,
@@ -176,6 +177,12 @@ export async function readRecord<S extends v.GenericSchema>(
   try {
     value = parseSealed(await readFile(path));
   } catch (cause) {
+    // Of a disk that fails, or a limit that is met, nobody learns anything about the record.
+    if (
+      isSystemError(cause) &&
+      !['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP'].includes(systemErrorCode(cause) ?? '')
+    )
+      throw toIoFailure(cause, `reading ${path}`);
     throw badRecord(path, messageOf(cause), cause);
   }
   const result = v.safeParse(schema, value);

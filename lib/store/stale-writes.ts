@@ -23,6 +23,7 @@ const UNFINISHED_LISTING = /^baseline\.(new|listing)$/;
 export async function removeStaleWrites(paths: StorePaths): Promise<void> {
   await removeFrom(paths.root, (name) => /^(index\.json|oci-layout)\./.test(name) && TEMPORARY.test(name));
   await removeFrom(paths.state, (name) => name.startsWith('ledger') && TEMPORARY.test(name));
+  await removeFrom(paths.ledgersRoot, (name) => TEMPORARY.test(name));
   for (const hash of (await namesIn(paths.parkedRoot)).filter(isProjectHash)) {
     const { dir } = paths.parked(hash);
     const isStale = (name: string) => TEMPORARY.test(name) || UNFINISHED_LISTING.test(name);

@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -222,13 +223,34 @@ describe('what is parked', () => {
     assert.equal((await takeIt()).how, 'rename');
   });
 
-  it('has no record before all that belongs to it is in its place', async () => {
-    // The listing can't be moved, as there is none: the parking ends half way.
+  it('stays when another that is to replace it can only be parked half way', async () => {
+    // The listing can't be moved, as there is none.
     const baseline = { entries: 1, bytes: 1, xxh64: '0' };
     await assert.rejects(parkOne('first', 10, { baseline }));
-    assert.ok(existsSync(kept().rootfs));
-    assert.ok(!existsSync(kept().record));
-    assert.equal((await takeIt()).how, 'set-aside');
+    assert.deepEqual(readdirSync(paths().parkedRoot), []);
+    await parkOne('second', 10);
+    await assert.rejects(parkOne('third', 20, { baseline }));
+    assert.deepEqual(readdirSync(paths().parkedRoot), [hash]);
+    assert.equal(readFileSync(inTree('made-by'), 'utf8'), 'second');
+    assert.equal((await takeIt()).how, 'rename');
+  });
+
+  it('stays as it is when the system refuses to move it', async () => {
+    const baseline = { entries: 1, bytes: 1, xxh64: '0' };
+    const live = paths().live('first');
+    mkdirSync(live.dir, { recursive: true });
+    writeFileSync(live.baseline, 'listing');
+    await parkOne('first', 10, { baseline });
+    const before = readFileSync(kept().record);
+    mkdirSync(paths().live('next').dir, { recursive: true });
+    const container = join(root, 'x'.repeat(300));
+    const inputsDir = join(root, 'inputs');
+    const taken = await takeBack(paths(), { ...build, hash, id: 'next', container, inputsDir });
+    assert.equal(taken.how, 'left');
+    assert.match(taken.reason, /ENAMETOOLONG/);
+    assert.deepEqual(readFileSync(kept().record), before);
+    assert.equal(readFileSync(kept().baseline, 'utf8'), 'listing');
+    assert.equal((await takeIt()).how, 'rename');
   });
 
   it('gives way to a tree with as much work, not to one with less', async () => {
