@@ -5,6 +5,8 @@ import fse from 'fs-extra';
 import { isProjectHash } from '../digest.js';
 import { RbmResumeError, systemErrorCode } from '../errors.js';
 import { discardDirectory, removeTree } from '../rootfs/move-tree.js';
+import { partialStem } from '../snapshot/restore.js';
+import { sweepHeldFolders } from '../store/held-folder.js';
 import { listLive, namesIn, type LiveEntry } from '../store/live.js';
 import { withStoreLock } from '../store/lock.js';
 import { keptPathsIn, storePaths, type StorePaths } from '../store/paths.js';
@@ -81,6 +83,8 @@ async function removeKilledBuild({ record, paths }: LiveEntry): Promise<void> {
   if (record !== null) {
     await killAllIn(record.container);
     await removeTree(record.container);
+    await sweepHeldFolders(partialStem(record.container));
+    await removeTree(`${record.container}.partial`);
     await removeEmptyParents(record.container);
   }
   await fse.remove(paths.dir);

@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Digest } from '../digest.js';
@@ -12,6 +11,7 @@ import { sizeOf } from '../rootfs/entry.js';
 import { removeTree } from '../rootfs/move-tree.js';
 import { openScan } from '../rootfs/scan.js';
 import { readXattrs } from '../rootfs/xattrs.js';
+import { makeHeldFolder, type HeldFolder } from '../store/held-folder.js';
 import { withRoom, type Need } from '../store/room.js';
 import { traceTo } from '../trace.js';
 import type { Trust } from '../trust/judge.js';
@@ -98,14 +98,19 @@ async function restoreLayers(
   await refuseFullDirectory(to.dir);
   await mkdir(dirname(to.dir), { recursive: true });
   const sources = await openLayers(snapshot, to.base ?? null);
-  const scratch = await mkdtemp(join(tmpdir(), 'rbm-resume-'));
-  const partial = `${to.dir}.restoring-${randomBytes(4).toString('hex')}`;
+  const held: HeldFolder[] = [];
+  const hold = async (stem: string): Promise<string> => {
+    const folder = await makeHeldFolder(stem);
+    held.push(folder);
+    return folder.path;
+  };
   try {
     const tree = to.tree ?? (await snapshot.tree());
     refuseOtherTree(snapshot, tree, to.treeDigest ?? null);
     const place = { dir: dirname(to.dir), what: 'the snapshot' };
     return await withRoom(place, needOf(tree, sources), async () => {
-      await mkdir(partial);
+      const scratch = await hold(join(tmpdir(), 'rbm-resume-restoring-'));
+      const partial = await hold(partialStem(to.dir));
       const onBytes = await progressOf(sources, to.onProgress);
       await bothOf(verifyAll(sources), extractLayers(sources, partial, { tree, scratch, onBytes }));
       to.onProgress?.({ what: 'checking', bytes: 0, entries: tree.size, totalBytes: null });
@@ -116,18 +121,20 @@ async function restoreLayers(
       await rename(partial, to.dir);
       return { snapshot, entries: tree.size, listing };
     });
-  } catch (error) {
-    await removeTree(partial).catch((second: unknown) =>
-      trace('cannot remove %s: %s', partial, messageOf(second)),
-    );
-    throw error;
   } finally {
     await Promise.all(sources.map(({ handle }) => handle.close()));
-    await rm(scratch, { recursive: true, force: true }).catch((error: unknown) =>
-      trace('cannot remove %s: %s', scratch, messageOf(error)),
-    );
+    for (const folder of held) {
+      // What has been restored has another name by now.
+      await removeTree(folder.path).catch((error: unknown) =>
+        trace('cannot remove %s: %s', folder.path, messageOf(error)),
+      );
+      await folder.release();
+    }
   }
 }
+
+/** A tree that is being restored has this name and 16 hex digits until it is whole. */
+export const partialStem = (dir: string): string => `${dir}.restoring-`;
 
 /** The bytes of a damaged layer reach nothing but the sandbox and a directory that is removed again. */
 const verifyAll = (layers: readonly OpenLayer[]): Promise<unknown> =>

@@ -10,6 +10,7 @@ import { exportSnapshots } from '../../lib/snapshot/export.js';
 import { importSnapshots } from '../../lib/snapshot/import.js';
 import { listSnapshots, openStore } from '../../lib/snapshot/open-store.js';
 import { packKept } from '../../lib/snapshot/pack.js';
+import { restoreSnapshot } from '../../lib/snapshot/restore.js';
 import { verifyStore } from '../../lib/snapshot/verify.js';
 import { collectGarbage } from '../../lib/store/gc.js';
 import { storePaths } from '../../lib/store/paths.js';
@@ -124,6 +125,14 @@ export async function openWorkshop(): Promise<Workshop> {
     if (operation === 'restore' && isThereNow) {
       const { path: etc } = { path: join(restored, 'etc', 'base') };
       assert.equal(readFileSync(etc, 'utf8'), 'base\n');
+    }
+    if (operation === 'restore' && !isThereNow) {
+      await restoreSnapshot(store, HASH, { dir: restored });
+      assert.deepEqual(
+        readdirSync(dir).filter((name) => name.includes('.restoring-')),
+        [],
+        'half a tree stays',
+      );
     }
     // A later operation works, and what the dead have left goes.
     const packed = await packKept(store, HASH);
