@@ -53,6 +53,7 @@ export const ERROR_EXIT_STATUS = {
   NO_SUCH_FILE: EXIT.noInput,
   DAMAGED_SNAPSHOT: EXIT.damaged,
   NOT_TRUSTED: EXIT.damaged,
+  OTHER_CLASS: EXIT.usage,
   NO_EXPORT: EXIT.noInput,
   INCOMPLETE_EXPORT: EXIT.damaged,
   DAMAGED_EXPORT: EXIT.damaged,

@@ -49,6 +49,7 @@ export async function parkTree({ store, hash, image, baseline, snapshot }: Parke
       format: RECORD_FORMAT,
       hash,
       container,
+      jobClass: null,
       project: 'openssl',
       step: 'build',
       targets: [],

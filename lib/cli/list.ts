@@ -3,7 +3,7 @@ import { messageOf, RbmResumeError } from '../errors.js';
 import { listKept, sizeOfKept, type Kept, type KeptSize } from '../snapshot/kept.js';
 import { listSnapshots } from '../snapshot/open-store.js';
 import { Snapshot, type SnapshotEntry } from '../snapshot/snapshot.js';
-import { failedTries } from '../store/ledger.js';
+import { allFailedTries } from '../store/ledger.js';
 import { storePaths, type StorePaths } from '../store/paths.js';
 import { workSeconds, type SnapshotRecord } from '../store/record.js';
 import { findStore } from './find-store.js';
@@ -60,7 +60,7 @@ interface ListedSnapshot {
 
 async function readSnapshot(paths: StorePaths, entry: SnapshotEntry): Promise<ListedSnapshot> {
   const { hash, generation, digest, ref, project } = entry;
-  const tries = await failedTries(paths, hash);
+  const tries = await allFailedTries(paths, hash);
   const known = { hash, state: 'snapshot', generation, digest, ref, project, failedTries: tries } as const;
   try {
     const snapshot = await Snapshot.open(paths, entry);

@@ -54,6 +54,7 @@ export async function keep(paths: StorePaths, ending: Ending): Promise<ParkResul
         legs: [...record.legs, leg],
         hash,
         container: record.container,
+        jobClass: record.jobClass,
         tmpFolders: await readLines(live.tmpFolders),
         inputs: record.inputsDir === null ? null : await fingerprintInputs(record.inputsDir, record),
         endedScripts: [...ends].filter(([name, end]) => name !== 'get' && end === 0).map(([name]) => name),
@@ -126,5 +127,11 @@ function legOf(
     division: how.stopped?.place == null ? null : DIVISION,
     escalation: how.stopped?.escalation ?? null,
     removedFiles: how.stopped?.removedFiles ?? [],
+    jobClass: record.jobClass,
+    from: originOf(record),
   };
 }
+
+/** The newest snapshot below the tree that a build goes on in, and who has signed it. */
+export const originOf = ({ resumed, snapshot, signer }: LiveRecord): Leg['from'] =>
+  resumed && snapshot !== null ? { ...snapshot, signer } : null;

@@ -145,7 +145,7 @@ export type TakeResult =
   | { readonly how: 'nothing-kept' }
   | { readonly how: MoveKind; readonly record: KeptRecord }
   | { readonly how: 'set-aside'; readonly reason: string }
-  /** This machine can't do it now; what is kept stays as it is. */
+  /** This machine can't do it now, or it is for jobs of another class; what is kept stays as it is. */
   | { readonly how: 'left'; readonly reason: string };
 
 /** Who wants a tree back: the build, and the place where its container has to stand. */
@@ -170,6 +170,8 @@ export async function takeBack(paths: StorePaths, taker: Taker): Promise<TakeRes
     const live = paths.live(taker.id);
     try {
       const record = await readKeptRecord(kept.record);
+      const otherClass = reasonAgainstClass(record, taker.jobClass ?? null);
+      if (otherClass !== null) return { how: 'left', reason: otherClass };
       const reason = await reasonAgainst(paths, record, taker);
       if (reason !== null) return await refuse(paths, taker, reason);
       let { baseline } = record;
@@ -208,6 +210,12 @@ async function putBack(kept: KeptPaths, live: LivePaths): Promise<void> {
 async function refuse(paths: StorePaths, taker: Taker, reason: string): Promise<TakeResult> {
   await setAside(paths, taker.hash, { reason, jobClass: taker.jobClass ?? null });
   return { how: 'set-aside', reason };
+}
+
+/** A parked tree is not signed, so nobody judges it: it is for jobs of the very class that parked it. */
+function reasonAgainstClass({ jobClass }: KeptRecord, own: LedgerClass): string | null {
+  const told = (one: LedgerClass) => (one === null ? 'of no class' : `of class ${one}`);
+  return jobClass === own ? null : `it was parked by a job ${told(jobClass)}, and this one is ${told(own)}`;
 }
 
 /** Why a kept tree must not be built on, or `null`. */

@@ -6,6 +6,7 @@ import { writeFileDurably } from '../store/atomic-write.js';
 import { hashFile } from '../store/blobs.js';
 import { workSeconds, type LiveRecord } from '../store/record.js';
 import { STATEMENT_TYPE } from '../trust/statement.js';
+import { originOf } from './keep.js';
 
 export interface ProvenanceOptions {
   /** The file to write, or a folder, in which it is named after the output. */
@@ -20,7 +21,7 @@ const BUILD_TYPE = 'urn:rbm-resume:build:v1';
 
 /**
  * Writes what is known of how an output came about, as an unsigned in-toto statement with SLSA provenance: whether the build was
- * resumed, from which snapshot, signed by whom, and in how many legs.
+ * resumed, and of each leg when it began, of which class its job was, and from which snapshot, signed by whom.
  * @returns the file that was written
  */
 export async function writeProvenance(record: LiveRecord, options: ProvenanceOptions): Promise<string> {
@@ -39,27 +40,33 @@ export async function writeProvenance(record: LiveRecord, options: ProvenanceOpt
 }
 
 function describeBuild(record: LiveRecord): Record<string, unknown> {
-  const { project, step, targets, version, hash, resumed, legs, jobClass, signer, snapshot } = record;
-  const from =
-    snapshot === null || !resumed
-      ? null
-      : { ...snapshot, class: signer?.class ?? null, signedBy: signer?.keyId ?? null };
+  const { project, step, targets, version, hash, resumed, jobClass } = record;
+  const last = { startedAt: record.startedAt, jobClass, from: originOf(record) };
+  const legs = [...record.legs, last].map(({ startedAt, jobClass: own = null, from = null }) => ({
+    startedAt,
+    class: own,
+    from:
+      from === null
+        ? null
+        : {
+            digest: from.digest,
+            generation: from.generation,
+            class: from.signer?.class ?? null,
+            signedBy: from.signer?.keyId ?? null,
+          },
+  }));
   return {
     buildDefinition: {
       buildType: BUILD_TYPE,
       externalParameters: { project, step, targets, version, projectHash: hash },
       internalParameters: {
         resumed,
-        // The last of them has made the output.
-        legs: legs.length + 1,
-        earlierWorkSeconds: Math.round(workSeconds(record)),
         class: jobClass,
-        snapshot: from,
+        earlierWorkSeconds: Math.round(workSeconds(record)),
+        // The last of them has made the output.
+        legs,
       },
-      resolvedDependencies:
-        from === null || !isDigest(from.digest)
-          ? []
-          : [{ name: `${hash}@${from.generation}`, digest: { sha256: hexOf(from.digest) } }],
+      resolvedDependencies: dependenciesOf(String(hash), legs),
     },
     runDetails: {
       builder: { id: `urn:rbm-resume:class:${jobClass ?? 'none'}` },
@@ -70,6 +77,20 @@ function describeBuild(record: LiveRecord): Record<string, unknown> {
       },
     },
   };
+}
+
+/** Each snapshot that a leg began with, once. */
+function dependenciesOf(
+  hash: string,
+  legs: readonly { readonly from: { readonly digest: string; readonly generation: number } | null }[],
+): readonly object[] {
+  const found = new Map<string, object>();
+  for (const { from } of legs) {
+    if (from === null || !isDigest(from.digest)) continue;
+    const sha256 = hexOf(from.digest);
+    found.set(sha256, { name: `${hash}@${from.generation}`, digest: { sha256 } });
+  }
+  return [...found.values()];
 }
 
 interface Subject {

@@ -6,7 +6,8 @@ import { removeTree } from '../rootfs/move-tree.js';
 import { isDefect } from '../snapshot/defect.js';
 import { quarantine } from '../snapshot/drop.js';
 import { judgeSnapshot, signedTreeDigest } from '../snapshot/judge-snapshot.js';
-import { listSnapshots } from '../snapshot/open-store.js';
+import type { JudgedEntry } from '../snapshot/index-entries.js';
+import { judgeIndex, listSnapshots, snapshotsAmong } from '../snapshot/open-store.js';
 import { openListed, tellingReplacement } from '../snapshot/replaced.js';
 import { restoreTree } from '../snapshot/restore.js';
 import type { Snapshot, SnapshotEntry } from '../snapshot/snapshot.js';
@@ -79,7 +80,9 @@ async function resumeSnapshot(paths: StorePaths, taker: Taker, known: Known): Pr
   const { hash } = taker;
   const { tries, notes } = known;
   // Most builds were never interrupted: they don't wait for a lock.
-  if ((await snapshotsOf(paths, taker)).length === 0) return null;
+  const judged = existsSync(paths.index) ? await judgeIndex(paths, hash) : [];
+  notes.push(...judged.flatMap(contradictionOf));
+  if (snapshotsAmong(judged).length === 0) return null;
   return withHashLock(paths, hash, async () => {
     if (tries >= MAX_FAILED_TRIES) {
       await takeOutOfUse(paths, taker, known);
@@ -140,6 +143,18 @@ async function takeOutOfUse(paths: StorePaths, taker: Taker, known: Known): Prom
   );
 }
 
+/** A line about an entry of the index that is not used. */
+function contradictionOf(judged: JudgedEntry): string[] {
+  if (judged.kind !== 'contradictory') return [];
+  const [name, why] = [judged.name, judged.why].map((text) =>
+    text.length > 200 ? `${text.slice(0, 200)}…` : text,
+  );
+  return [
+    `the entry ${name} of the index is not used, the build starts clean unless another is: ${why}; ` +
+      '`rbm-resume verify --repair` puts it right',
+  ];
+}
+
 const snapshotsOf = async (paths: StorePaths, { hash }: Taker): Promise<SnapshotEntry[]> =>
   existsSync(paths.index) ? listSnapshots(paths, hash) : [];
 
@@ -151,11 +166,8 @@ async function restoreFor(
   const { record, entry, paths } = snapshot;
   refuseDefect(entry, reasonAgainstRecord(record, taker));
   const tree = await tellingReplacement(snapshot.paths, snapshot.entry, () => snapshot.tree());
-  refuseDefect(entry, reasonAgainstTree(tree));
-  const reason =
-    reasonAgainstFolders(record, tree) ??
-    reasonAgainstDivision(record) ??
-    (await reasonAgainstInputs(record, taker));
+  refuseDefect(entry, reasonAgainstTree(tree) ?? reasonAgainstFolders(record, tree));
+  const reason = reasonAgainstDivision(record) ?? (await reasonAgainstInputs(record, taker));
   if (reason !== null) {
     notes.push(
       `the snapshot ${entry.hash}@${entry.generation} is not used, and the build starts clean: ${reason}`,

@@ -1,5 +1,5 @@
 import { RbmResumeError, type ErrorCode } from '../errors.js';
-import { printablePath } from '../rootfs/entry.js';
+import { shownPath } from '../rootfs/entry.js';
 
 const HINTS = {
   BAD_LAYER: 'Nothing of it is used; the build starts clean. `rbm-resume verify` tells which blob it is.',
@@ -26,8 +26,8 @@ export interface Place {
 /** The same error with its place in it; anything but an error about a layer comes back as it is. */
 export function namePlace(error: unknown, { path, offset }: Place): unknown {
   if (!(error instanceof RbmResumeError) || !isLayerError(error.code)) return error;
-  const name = printablePath(path);
-  const where = path === '' ? '' : `, ${name.length > 300 ? `${name.slice(0, 300)}…` : name}`;
+  const name = shownPath(path);
+  const where = path === '' ? '' : `, ${name}`;
   return new RbmResumeError(
     error.code,
     `cannot use the layer, at byte ${offset} of its archive${where}: ${error.message}`,

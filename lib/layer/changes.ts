@@ -1,6 +1,6 @@
 import xxhash from 'xxhash-wasm';
 import { RbmResumeError } from '../errors.js';
-import { isSameEntry, parentOf, printablePath, sizeOf, typeOf, type Entry } from '../rootfs/entry.js';
+import { isSameEntry, parentOf, shownPath, sizeOf, typeOf, type Entry } from '../rootfs/entry.js';
 import type { ScannedTree } from '../rootfs/scan.js';
 import { groupHardLinks, isLeftOut, type LayeredTree } from './merge.js';
 
@@ -74,7 +74,7 @@ export async function findChanges(
 /** @throws RbmResumeError `UNKEEPABLE_NAME`: in an OCI layer such a name hides another */
 function refuseReservedName(path: string): void {
   if (!path.slice(path.lastIndexOf('/') + 1).startsWith('.wh.')) return;
-  throw new RbmResumeError('UNKEEPABLE_NAME', `${printablePath(path)} can't be kept in a snapshot`, {
+  throw new RbmResumeError('UNKEEPABLE_NAME', `${shownPath(path)} can't be kept in a snapshot`, {
     hint: 'Names that begin with `.wh.` mean a removed file in an OCI image; the build has to use another one.',
     fields: { path },
   });

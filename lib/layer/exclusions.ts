@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { RbmResumeError } from '../errors.js';
-import { printablePath, toBytes } from '../rootfs/entry.js';
+import { shownPath, toBytes } from '../rootfs/entry.js';
 import type { LayeredTree } from './merge.js';
 import { whiteoutPath, type LayerMember, type MemberBatches } from './whiteout.js';
 
@@ -54,7 +54,7 @@ function excludedName(
   if (type === 'h' && (original === undefined || original.layer > of.number)) {
     throw new RbmResumeError(
       'BAD_LAYER',
-      `${printablePath(path)} is a hard link to ${printablePath(target)}, which a later layer replaces or removes`,
+      `${shownPath(path)} is a hard link to ${shownPath(target)}, which a later layer replaces or removes`,
     );
   }
   return null;

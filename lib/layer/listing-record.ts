@@ -15,6 +15,10 @@ export function formatListingRecord({ path, type, meta, target, xattrs }: LayerM
   return `${type}${meta.slice(1)} ${attributes}\t${path}\0${target}\0`;
 }
 
+/** The bytes of such a record, if no name of an attribute has to be written otherwise. */
+export const listingBytesOf = ({ path, meta, target, xattrs }: Omit<LayerMember, 'type'>): number =>
+  path.length + meta.length + target.length + Math.max(1, xattrs.length) + 4;
+
 const ID = '(?:0|[1-9]\\d{0,9})';
 const HEAD = new RegExp(
   `^([fdlpcbhwo]) ((?:0|[1-7][0-7]{0,3}) ${ID} ${ID} (0|[1-9]\\d{0,15}) -?(?:0|[1-9]\\d{0,15})\\.\\d{9}) (\\S+)$`,

@@ -7,7 +7,7 @@ import { exec } from '../exec.js';
 import { toBytes } from '../rootfs/entry.js';
 import { badLayer, layerTooBig } from './bad-layer.js';
 import { formatListingRecord, parseListingRecord } from './listing-record.js';
-import { DEFAULT_TAR_LIMITS } from './tar-limits.js';
+import { DEFAULT_TAR_LIMITS, type TarLimits } from './tar-limits.js';
 import type { LayerMember, MemberBatches } from './whiteout.js';
 
 export type { LayerMember, MemberBatches } from './whiteout.js';
@@ -60,13 +60,18 @@ export async function writeLayerListing(file: string, batches: MemberBatches): P
  * @throws RbmResumeError `BAD_LAYER` when it is damaged, cut off, or anything in it is not as it was written;
  *   `LAYER_TOO_BIG`; `COMMAND_NOT_FOUND`
  */
-export async function* readLayerListing(source: string | number): AsyncGenerator<LayerMember[]> {
+export async function* readLayerListing(
+  source: string | number,
+  limits: Pick<TarLimits, 'entries' | 'listingBytes'> = DEFAULT_TAR_LIMITS,
+): AsyncGenerator<LayerMember[]> {
   const handle = typeof source === 'string' ? await open(source, 'r') : null;
   try {
-    let records = 0;
+    let [records, bytes] = [0, 0];
     for await (const batch of splitRecords(decompress(handle?.fd ?? Number(source)))) {
       records += batch.length;
-      if (records > DEFAULT_TAR_LIMITS.entries) throw layerTooBig('its listing has too many records');
+      if (records > limits.entries) throw layerTooBig('its listing has too many records');
+      for (const record of batch) bytes += record.length + 1;
+      if (bytes > limits.listingBytes) throw layerTooBig('its listing is too long');
       yield batch.map(parseListingRecord);
     }
   } finally {

@@ -1,5 +1,5 @@
 import { RbmResumeError } from '../errors.js';
-import { isSameEntry, parentOf, printablePath, typeOf, type Entry } from '../rootfs/entry.js';
+import { isSameEntry, parentOf, shownPath, typeOf, type Entry } from '../rootfs/entry.js';
 import type { ScannedTree } from '../rootfs/scan.js';
 import type { LayerMember, MemberBatches } from './whiteout.js';
 
@@ -25,13 +25,11 @@ export async function applyLayer(tree: LayeredTree, batches: MemberBatches, laye
     if (type === 'w') removed.add(path);
     else if (type === 'o') emptied.add(path);
     else if (added.has(path) && (type !== 'd' || !isDirectory(added, path))) {
-      throw badLayer(`${printablePath(path)} is there twice`);
+      throw badLayer(`${shownPath(path)} is there twice`);
     } else if (type === 'h') {
       const original = added.get(target) ?? tree.get(target);
       if (original === undefined || typeOf(original) === 'd') {
-        throw badLayer(
-          `${printablePath(path)} is a hard link to ${printablePath(target)}, which is not there`,
-        );
+        throw badLayer(`${shownPath(path)} is a hard link to ${shownPath(target)}, which is not there`);
       }
       const link = original.link === '' ? `${original.layer} ${target}` : original.link;
       added.set(path, { ...original, path, link, layer });
@@ -54,7 +52,7 @@ export async function applyLayer(tree: LayeredTree, batches: MemberBatches, laye
   for (const path of added.keys()) {
     const parent = path === '' ? undefined : tree.get(parentOf(path));
     if (parent !== undefined && typeOf(parent) !== 'd')
-      throw badLayer(`${printablePath(path)} lies below what is no directory`);
+      throw badLayer(`${shownPath(path)} lies below what is no directory`);
   }
 }
 
@@ -139,14 +137,14 @@ export async function findDifference(
 
 /** In what an entry differs, for a message: what was found, and what was expected instead. */
 export function describeDifference({ path, expected, found }: TreeDifference): string {
-  const name = path === '' ? 'the root directory' : printablePath(path);
+  const name = path === '' ? 'the root directory' : shownPath(path);
   if (found === null) return `${name} is missing`;
   if (expected === null) return `${name} is there, and should not be`;
   const fields = (['meta', 'target', 'link', 'xattrs'] as const).filter(
     (key) => expected[key] !== found[key],
   );
   const told = fields.map(
-    (key) => `${key} "${printablePath(found[key])}" instead of "${printablePath(expected[key])}"`,
+    (key) => `${key} "${shownPath(found[key])}" instead of "${shownPath(expected[key])}"`,
   );
   return `${name} has ${told.join(', ')}`;
 }

@@ -1,4 +1,4 @@
-import { fromBytes, printablePath } from '../rootfs/entry.js';
+import { fromBytes, shownPath } from '../rootfs/entry.js';
 import { formatXattrs } from '../rootfs/xattrs.js';
 import { badLayer, layerTooBig } from './bad-layer.js';
 import { parsePaxNumber, parsePaxRecords, parsePaxTime, type PaxRecord } from './pax.js';
@@ -37,7 +37,7 @@ const CHARSETS: ReadonlySet<string> = new Set(['BINARY', 'ISO-IR 10646 2000 UTF-
  */
 export function checkGlobalHeader(data: Buffer): void {
   for (const { key } of parsePaxRecords(data)) {
-    if (key !== 'comment') throw badLayer(`a pax header for all members has ${printablePath(key)}`);
+    if (key !== 'comment') throw badLayer(`a pax header for all members has ${shownPath(key)}`);
   }
 }
 
@@ -83,7 +83,7 @@ function readScalars(records: readonly PaxRecord[]): Overrides {
     else if (key === 'mtime') overrides = { ...overrides, mtime: parsePaxTime(text) };
     else if (key === 'SCHILY.realsize') throw badLayer('it is a sparse file in the format of star');
     else if (!IGNORED.has(key) && !(key === 'hdrcharset' && CHARSETS.has(text))) {
-      throw badLayer(`its pax header has ${printablePath(key.slice(0, 100))}, which is unknown`);
+      throw badLayer(`its pax header has ${shownPath(key)}, which is unknown`);
     }
   }
   return overrides;
@@ -91,7 +91,7 @@ function readScalars(records: readonly PaxRecord[]): Overrides {
 
 function refuseRepeated(keys: readonly string[]): void {
   const repeated = keys.find((key, at) => keys.indexOf(key) !== at);
-  if (repeated !== undefined) throw badLayer(`its pax header has ${printablePath(repeated)} twice`);
+  if (repeated !== undefined) throw badLayer(`its pax header has ${shownPath(repeated)} twice`);
 }
 
 const XATTR = /^(?:SCHILY\.(?:xattr|acl)|LIBARCHIVE\.xattr|RHT)\./;

@@ -4,8 +4,9 @@ import type { Readable } from 'node:stream';
 import { parseDigest, type Digest } from '../digest.js';
 import { RbmResumeError } from '../errors.js';
 import { exec } from '../exec.js';
-import { badLayer } from './bad-layer.js';
+import { badLayer, layerTooBig } from './bad-layer.js';
 import { decompressor, type Compression } from './compression.js';
+import { mostUnpacked } from './tar-limits.js';
 import { TarReader, type TarReaderOptions } from './tar-reader.js';
 import type { LayerProgress } from './write.js';
 
@@ -39,6 +40,7 @@ export async function readLayer(
     },
   });
   const unpack = decompressor(compression);
+  const most = mostUnpacked((await handle.stat()).size, options.limits);
   await exec(unpack, {
     stdinFrom: handle.fd,
     consume: async (stdout) => {
@@ -46,6 +48,7 @@ export async function readLayer(
         hash.update(chunk);
         reader.write(chunk);
         bytes += chunk.length;
+        if (bytes > most) throw layerTooBig(`the layer unpacks to more than ${most} bytes`);
         options.onProgress?.({ bytes, entries });
       };
       if (options.beforeChunk === undefined) return takeAll(stdout, take);

@@ -1,3 +1,4 @@
+import { RbmResumeError } from '../errors.js';
 import { execInIdMap } from '../id-map.js';
 
 /** One run of tar: which descriptor is its input, through which programs. */
@@ -38,6 +39,22 @@ export async function extractInSandbox(
   const unpack = steps.map((step) => step.unpack);
   await execInIdMap([...build, of.box, target, of.lists, EXTRACT, limits, ...unpack], {
     passed: steps.map(({ fd }) => fd),
+  }).catch((error: unknown) => {
+    throw told(error);
+  });
+}
+
+/** The command is the sandbox and a script: what the programs in it have said tells more. */
+function told(error: unknown): unknown {
+  if (!(error instanceof RbmResumeError) || error.code !== 'COMMAND_FAILED') return error;
+  const said = error.message
+    .split('\n')
+    .slice(1)
+    .filter((line) => line !== '');
+  const [what, { end }] = [said.join('; '), error.fields];
+  return new RbmResumeError('COMMAND_FAILED', `the layers can't be extracted: ${what === '' ? end : what}`, {
+    cause: error,
+    fields: error.fields,
   });
 }
 

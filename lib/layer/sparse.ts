@@ -72,7 +72,7 @@ export function* readMapInData(stored: number, most: number): Parser<number[]> {
     rest = lines.pop() ?? '';
     for (const line of lines) {
       if (numbers.length === wanted) throw malformed();
-      numbers.push(parsePaxNumber(line));
+      numbers.push(parseMapNumber(line));
       if (numbers.length === 1) wanted = 1 + 2 * (numbers[0] as number);
       if (wanted > 1 + 2 * most) throw tooManyRegions(numbers[0] as number);
     }
@@ -81,6 +81,14 @@ export function* readMapInData(stored: number, most: number): Parser<number[]> {
 
   if (!/^\u0000*$/.test(rest)) throw malformed();
   return numbers.slice(1);
+}
+
+function parseMapNumber(text: string): number {
+  try {
+    return parsePaxNumber(text);
+  } catch {
+    throw malformed();
+  }
 }
 
 /** The bytes that {@link readMapInData} has taken for such a map. */

@@ -6,6 +6,7 @@ import { checkGlobalHeader, readMemberHeader, type Overrides } from './overrides
 import { bytesOfMap, checkSparseMap, readGnuMap, readMapInData, type SparseMap } from './sparse.js';
 import { BLOCK_BYTES, decodeHeader, FIELD, isZeroBlock, readNumber, type TarHeader } from './tar-header.js';
 import { DEFAULT_TAR_LIMITS, type TarLimits } from './tar-limits.js';
+import { listingBytesOf } from './listing-record.js';
 import { metaOf, targetOf, typeOfMember, type TarMember } from './tar-member.js';
 
 export interface TarReaderOptions {
@@ -41,6 +42,7 @@ export class TarReader {
   #offset = 0;
   #entries = 0;
   #logicalBytes = 0;
+  #listingBytes = 0;
   #isEnded = false;
   #failure: { readonly error: unknown } | null = null;
 
@@ -124,14 +126,17 @@ export class TarReader {
     const longLink = own.linkPath ?? preface.linkName;
     if (longLink !== null && type !== 'l' && type !== 'h') throw badLayer('it has a target, but is no link');
     const linkName = longLink ?? header.linkName;
-    const sink =
-      onMember({
-        path: compact(named.path),
-        type,
-        meta: compact(metaOf(header, { type, size, overrides: own })),
-        target: compact(targetOf(header, { type, linkName, limits })),
-        xattrs: compact(own.xattrs ?? ''),
-      }) ?? null;
+    const member: TarMember = {
+      path: compact(named.path),
+      type,
+      meta: compact(metaOf(header, { type, size, overrides: own })),
+      target: compact(targetOf(header, { type, linkName, limits })),
+      xattrs: compact(own.xattrs ?? ''),
+    };
+    this.#listingBytes += listingBytesOf(member);
+    if (this.#listingBytes > limits.listingBytes)
+      throw layerTooBig('names and attributes are too long together');
+    const sink = onMember(member) ?? null;
     yield* passData({ stored, sparse, sink });
   }
 }

@@ -5,8 +5,10 @@ import { parseDigest, type Digest } from '../digest.js';
 import { exec } from '../exec.js';
 import { execInIdMap } from '../id-map.js';
 import { toBytes } from '../rootfs/entry.js';
+import { layerTooBig } from './bad-layer.js';
 import type { Changes } from './changes.js';
 import { compressor } from './compression.js';
+import { mostUnpacked } from './tar-limits.js';
 import { TarReader } from './tar-reader.js';
 import { encodeWhiteouts, toLayerMember, type LayerMember } from './whiteout.js';
 
@@ -59,7 +61,7 @@ const TAR_CREATE = [
 /**
  * Writes what has changed in a tree as one layer: whiteouts first, then what GNU tar archives inside the id map. The file is not
  * synced to the disk.
- * @throws RbmResumeError `COMMAND_FAILED` also when a file changed while it was read
+ * @throws RbmResumeError `COMMAND_FAILED` also when a file changed while it was read; `LAYER_TOO_BIG`
  */
 export async function writeLayer(
   rootfs: string,
@@ -92,6 +94,9 @@ export async function writeLayer(
       stdoutTo: handle.fd,
     });
     reader.end();
+    const { size } = await handle.stat();
+    if (diffSize > mostUnpacked(size))
+      throw layerTooBig(`a layer of ${size} bytes that unpacks to ${diffSize} bytes would not be restored`);
     return { diffId: parseDigest(`sha256:${diffHash.digest('hex')}`), diffSize, members };
   } finally {
     await handle.close();

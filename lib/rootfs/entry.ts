@@ -49,6 +49,14 @@ export function printablePath(path: string): string {
   );
 }
 
+const MOST_SHOWN = 300;
+
+/** {@link printablePath} for a message, in which nobody wants to read all of a very long one. */
+export function shownPath(path: string): string {
+  const name = printablePath(path);
+  return name.length > MOST_SHOWN ? `${name.slice(0, MOST_SHOWN)}…` : name;
+}
+
 /** Whether two entries are equal in all that is kept of them. */
 export const isSameEntry = (a: Entry, b: Entry): boolean =>
   a.meta === b.meta && a.target === b.target && a.link === b.link && a.xattrs === b.xattrs;

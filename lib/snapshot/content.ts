@@ -2,7 +2,7 @@ import { PassThrough, type Readable } from 'node:stream';
 import { once } from 'node:events';
 import { RbmResumeError } from '../errors.js';
 import { readLayer } from '../layer/read.js';
-import { printablePath, sizeOf, typeOf } from '../rootfs/entry.js';
+import { shownPath, sizeOf, typeOf } from '../rootfs/entry.js';
 import type { LayerMember } from '../layer/whiteout.js';
 import { openBlob } from '../store/blobs.js';
 import type { Snapshot, SnapshotLayer } from './snapshot.js';
@@ -24,7 +24,7 @@ export async function openContent(snapshot: Snapshot, path: string): Promise<Rea
   if (entry === undefined || typeOf(entry) !== 'f') {
     throw new RbmResumeError(
       'NO_SUCH_FILE',
-      `${printablePath(path)} is ${entry === undefined ? 'not' : 'no regular file'} in the snapshot`,
+      `${shownPath(path)} is ${entry === undefined ? 'not' : 'no regular file'} in the snapshot`,
       { hint: '`rbm-resume ls` lists what is.', fields: { path } },
     );
   }
@@ -52,7 +52,7 @@ async function findPlace(
     else if (found.type === 'h') ({ target: path } = found);
     else return { layer, path, isBaseCopy: false };
   }
-  throw new RbmResumeError('NO_SUCH_FILE', `no layer has the content of ${printablePath(from.path)}`);
+  throw new RbmResumeError('NO_SUCH_FILE', `no layer has the content of ${shownPath(from.path)}`);
 }
 
 /** The last one of that name counts, as when the archive is extracted. */

@@ -5,7 +5,7 @@ import { isProjectHash, type ProjectHash } from '../digest.js';
 import { messageOf, RbmResumeError, systemErrorCode } from '../errors.js';
 import { execInIdMap } from '../id-map.js';
 import { copyTree, discardDirectory } from '../rootfs/move-tree.js';
-import { failedTries, forgetInAllLedgers } from '../store/ledger.js';
+import { allFailedTries, forgetInAllLedgers } from '../store/ledger.js';
 import { namesIn } from '../store/live.js';
 import { withStoreLock } from '../store/lock.js';
 import { keptPathsIn, storePaths, type KeptPaths } from '../store/paths.js';
@@ -61,7 +61,7 @@ async function readKept(
   const reason = join(kept.dir, 'reason');
   if (is.state === 'set-aside' && (await fse.pathExists(reason)))
     trouble = (await fse.readFile(reason, 'utf8')).trim();
-  const tries = await failedTries(storePaths(is.store), is.hash);
+  const tries = await allFailedTries(storePaths(is.store), is.hash);
   return { hash: is.hash, state: is.state, rootfs: kept.rootfs, record, trouble, failedTries: tries };
 }
 

@@ -1,8 +1,10 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { hexOf } from '../digest.js';
 import { RbmResumeError } from '../errors.js';
+import { layerTooBig } from '../layer/bad-layer.js';
 import { detectCompression, type Compression } from '../layer/compression.js';
 import type { LayerSource } from '../layer/extract.js';
+import { mostUnpacked } from '../layer/tar-limits.js';
 import { hashFile, openBlob } from '../store/blobs.js';
 import { ANNOTATION } from './annotations.js';
 import type { Snapshot, SnapshotLayer } from './snapshot.js';
@@ -13,7 +15,7 @@ export type OpenLayer = LayerSource & { readonly verify: () => Promise<void> };
 /**
  * Opens every layer of a snapshot. Close their handles.
  * @param base the base tarball, used where the store has none
- * @throws RbmResumeError `BASE_NEEDED`, `MISSING_BLOB`, `DAMAGED_BLOB`
+ * @throws RbmResumeError `BASE_NEEDED`, `MISSING_BLOB`, `DAMAGED_BLOB`, `LAYER_TOO_BIG`
  */
 export async function openLayers(snapshot: Snapshot, base: string | null): Promise<OpenLayer[]> {
   const opened: OpenLayer[] = [];
@@ -35,7 +37,10 @@ export async function openLayers(snapshot: Snapshot, base: string | null): Promi
 async function openLayer(snapshot: Snapshot, layer: SnapshotLayer, base: string | null): Promise<OpenLayer> {
   const { number, compression, descriptor } = layer;
   const members = () => snapshot.archived(layer);
-  const diffSize = layer.diffSize ?? Number.MAX_SAFE_INTEGER;
+  const most = mostUnpacked(descriptor.size);
+  const diffSize = layer.diffSize ?? most;
+  if (diffSize > most)
+    throw layerTooBig(`layer ${number} of ${descriptor.size} bytes would unpack to ${diffSize} bytes`);
   const isBase = number === 0 && descriptor.annotations?.[ANNOTATION.base] !== undefined;
   if (isBase && !(await snapshot.hasBase())) {
     const brought = await openBrought(snapshot, layer, base);

@@ -9,6 +9,7 @@ import { checkKeptTree } from '../store/kept-check.js';
 import { storePaths, type KeptPaths, type StorePaths } from '../store/paths.js';
 import { readKeptRecord, type KeptRecord, type SnapshotRecord } from '../store/record.js';
 import { writeSealedDurably } from '../store/sealed-json.js';
+import { isDefect } from './defect.js';
 import { listSnapshots } from './open-store.js';
 import { saveSnapshot, type SavedSnapshot, type SaveOptions } from './save.js';
 import { Snapshot, type SnapshotEntry } from './snapshot.js';
@@ -27,7 +28,7 @@ export type PackResult =
 /**
  * Makes a snapshot of what is parked under a hash: what changed since it was packed or restored last, or since the container
  * was made. The parked tree stays, and a build on this machine still goes on in it; builds of this hash wait meanwhile.
- * @throws RbmResumeError `NOT_KEPT`, `BAD_RECORD`, `OTHER_ID_RANGE`, `NOT_ON_DISK`, and as `saveSnapshot`
+ * @throws RbmResumeError `NOT_KEPT`, `BAD_RECORD`, `OTHER_ID_RANGE`, `NOT_ON_DISK`, `OTHER_CLASS`, and as `saveSnapshot`
  */
 export function packKept(store: string, hash: ProjectHash, options: PackOptions = {}): Promise<PackResult> {
   return namingIoFailures(`packing ${hash}`, () => packParked(store, hash, options));
@@ -44,6 +45,7 @@ function packParked(store: string, hash: ProjectHash, options: PackOptions): Pro
     }
     const record = await readKeptRecord(kept.record);
     await checkKeptTree(kept, record);
+    if (options.signing !== undefined) refuseOtherClass(record, options.signing.jobClass);
     const entries = await listSnapshots(paths, record.hash);
     const packed = await findPacked(paths, entries, record);
     if (packed !== null) return { how: 'already-packed', snapshot: packed };
@@ -74,6 +76,19 @@ function packParked(store: string, hash: ProjectHash, options: PackOptions): Pro
   });
 }
 
+/** A signature says of which class the job was that made it. */
+function refuseOtherClass({ hash, jobClass }: KeptRecord, signedClass: string): void {
+  if (jobClass === signedClass) return;
+  throw new RbmResumeError(
+    'OTHER_CLASS',
+    `what is parked under ${hash} was made by a job of ${jobClass === null ? 'no class' : `class ${jobClass}`}, and can't be signed as the work of class ${signedClass}`,
+    {
+      hint: 'Build with the same class that signs: `rbm-resume run --class`, or `var/resume_class`.',
+      fields: { hash, jobClass, signedClass },
+    },
+  );
+}
+
 /** The snapshot of this very parking: somebody was killed after its commit, before the parked tree's record knew of it. */
 async function findPacked(
   paths: StorePaths,
@@ -99,7 +114,14 @@ async function findParent(
   record: KeptRecord,
 ): Promise<Snapshot | null> {
   const entry = entries.find(({ digest }) => digest === record.snapshot?.digest);
-  return entry === undefined ? null : Snapshot.open(paths, entry);
+  if (entry === undefined) return null;
+  try {
+    return await Snapshot.open(paths, entry);
+  } catch (error) {
+    // Then everything is packed, as where it is gone.
+    if (isDefect(error)) return null;
+    throw error;
+  }
 }
 
 /** A baseline that is not the one that was written says nothing: then everything is packed. */
@@ -111,7 +133,7 @@ async function trustedBaseline(kept: KeptPaths, { baseline }: KeptRecord): Promi
 
 /** What of a parked tree's record holds on other machines, too. */
 function portable(record: KeptRecord): SnapshotRecord {
-  const { workspace, idMap, container, bootId, inode, baseline, image, snapshot, ...rest } = record;
-  void [workspace, idMap, container, bootId, inode, baseline, image, snapshot];
+  const { workspace, idMap, container, bootId, inode, jobClass, baseline, image, snapshot, ...rest } = record;
+  void [workspace, idMap, container, bootId, inode, jobClass, baseline, image, snapshot];
   return rest;
 }

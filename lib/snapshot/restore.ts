@@ -7,10 +7,11 @@ import { extractLayers, type LayerSource } from '../layer/extract.js';
 import { describeDifference, findDifference, type LayeredTree, type TreeDifference } from '../layer/merge.js';
 import { treeDigest } from '../layer/tree-digest.js';
 import { writeListing, type ListingSummary } from '../rootfs/baseline.js';
-import { sizeOf } from '../rootfs/entry.js';
+import { shownPath, sizeOf } from '../rootfs/entry.js';
 import { removeTree } from '../rootfs/move-tree.js';
 import { openScan } from '../rootfs/scan.js';
 import { readXattrs } from '../rootfs/xattrs.js';
+import { hasBlob } from '../store/blobs.js';
 import { makeHeldFolder, type HeldFolder } from '../store/held-folder.js';
 import { withRoom, type Need } from '../store/room.js';
 import { traceTo } from '../trace.js';
@@ -21,6 +22,7 @@ import { openStore } from './open-store.js';
 import { tellingReplacement } from './replaced.js';
 import type { SnapshotProgress } from './save.js';
 import type { Snapshot } from './snapshot.js';
+import { LayerCheck } from './verify-layer.js';
 import { namingIoFailures } from '../system-error.js';
 
 const trace = traceTo('snapshot');
@@ -107,12 +109,14 @@ async function restoreLayers(
   try {
     const tree = to.tree ?? (await snapshot.tree());
     refuseOtherTree(snapshot, tree, to.treeDigest ?? null);
+    refuseForeignAttributes(snapshot, tree);
     const place = { dir: dirname(to.dir), what: 'the snapshot' };
     return await withRoom(place, needOf(tree, sources), async () => {
       const scratch = await hold(join(tmpdir(), 'rbm-resume-restoring-'));
       const partial = await hold(partialStem(to.dir));
       const onBytes = await progressOf(sources, to.onProgress);
-      await bothOf(verifyAll(sources), extractLayers(sources, partial, { tree, scratch, onBytes }));
+      const extracted = extractLayers(sources, partial, { tree, scratch, onBytes });
+      await bothOf(verifyAll(sources), extracted).catch((error: unknown) => blame(snapshot, error));
       to.onProgress?.({ what: 'checking', bytes: 0, entries: tree.size, totalBytes: null });
       const file = to.listingTo ?? join(scratch, 'listing');
       const [listing, xattrs] = await Promise.all([writeListing(partial, file), readXattrs(partial)]);
@@ -139,6 +143,16 @@ export const partialStem = (dir: string): string => `${dir}.restoring-`;
 /** The bytes of a damaged layer reach nothing but the sandbox and a directory that is removed again. */
 const verifyAll = (layers: readonly OpenLayer[]): Promise<unknown> =>
   Promise.all(layers.map(({ verify }) => verify()));
+
+/** Programs fail for want of what a machine lacks, and for what is wrong with the layers: reading these through tells. */
+async function blame(snapshot: Snapshot, error: unknown): Promise<never> {
+  if (error instanceof RbmResumeError && error.code === 'COMMAND_FAILED') {
+    const check = new LayerCheck(snapshot.paths, { readData: true, totalBytes: 0 });
+    for (const layer of snapshot.layers)
+      if (await hasBlob(snapshot.paths, layer.descriptor)) await check.checkLayer(layer);
+  }
+  throw error;
+}
 
 /** Waits for both; when both fail, the first one knows why. */
 async function bothOf(...work: readonly [Promise<unknown>, Promise<unknown>]): Promise<void> {
@@ -197,6 +211,22 @@ function refuseOtherTree(snapshot: Snapshot, tree: LayeredTree, signed: Digest |
     `the snapshot ${hash}@${generation} has the tree ${found}, and ${signed} was signed`,
     { hint: 'Nothing was restored.', fields: { hash, generation, found, signed } },
   );
+}
+
+/** GNU tar and a user namespace set no others. */
+const RESTORED_ATTRIBUTE = /^(?:user\.|security\.capability=|system\.posix_acl_)/;
+
+function refuseForeignAttributes({ hash, generation }: Snapshot, tree: LayeredTree): void {
+  for (const { path, xattrs } of tree.values()) {
+    const foreign = xattrs.split(' ').find((one) => one !== '' && !RESTORED_ATTRIBUTE.test(one));
+    if (foreign === undefined) continue;
+    const [name = ''] = foreign.split('=');
+    const what = `${shownPath(path)} has the attribute ${shownPath(name)}, which can't be restored`;
+    throw new RbmResumeError('INEXACT_RESTORE', `the snapshot ${hash}@${generation} is not used: ${what}`, {
+      hint: 'Nothing was restored.',
+      fields: { hash, generation, path: shownPath(path), attribute: shownPath(name) },
+    });
+  }
 }
 
 function inexact(snapshot: Snapshot, difference: TreeDifference): RbmResumeError {

@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream';
 import { isDigest, parseDigest, type Digest, type ProjectHash } from '../digest.js';
 import { RbmResumeError } from '../errors.js';
+import { layerTooBig } from '../layer/bad-layer.js';
+import { DEFAULT_TAR_LIMITS } from '../layer/tar-limits.js';
 import type { LayerMember } from '../layer/whiteout.js';
 import { applyLayer, nameHardLinks, type LayeredEntry, type LayeredTree } from '../layer/merge.js';
 import type { Compression } from '../layer/compression.js';
@@ -54,6 +56,9 @@ const COMPRESSION_OF: Readonly<Record<string, Compression>> = {
   [MEDIA_TYPE.layerTarZstd]: 'zstd',
 };
 
+/** Each layer is a descriptor that is open while the tree is restored. One is added when a build is interrupted. */
+const MAX_LAYERS = 1000;
+
 /**
  * A snapshot in a store: the root filesystem of an interrupted build. Nothing of it is in memory but its manifest; what is
  * read is checked against its digest each time.
@@ -68,6 +73,7 @@ export class Snapshot {
   ) {
     const { manifest, config } = image;
     const { diff_ids: diffIds } = config.rootfs;
+    if (diffIds.length > MAX_LAYERS) throw this.damaged(`it has ${diffIds.length} layers`);
     if (diffIds.length !== manifest.layers.length) throw this.damaged('layers and diff_ids differ in number');
     this.layers = manifest.layers.map((descriptor, number) => {
       const compression = COMPRESSION_OF[descriptor.mediaType];
@@ -155,7 +161,7 @@ export class Snapshot {
   /** The whole tree, by path, each entry with the number of its layer. Takes some 250 bytes of memory an entry. */
   async tree(): Promise<LayeredTree> {
     const tree: LayeredTree = new Map();
-    for (const layer of this.layers) await applyLayer(tree, this.members(layer), layer.number);
+    for (const layer of this.layers) await applyLayer(tree, bounded(this.members(layer), tree), layer.number);
     nameHardLinks(tree);
     return tree;
   }
@@ -196,6 +202,20 @@ export class Snapshot {
         fields: { hash, generation },
       },
     );
+  }
+}
+
+/** No single layer has more entries than its bounds allow; nor may all together. */
+async function* bounded(
+  members: AsyncIterable<readonly LayerMember[]>,
+  tree: LayeredTree,
+): AsyncGenerator<readonly LayerMember[]> {
+  const { entries } = DEFAULT_TAR_LIMITS;
+  let count = tree.size;
+  for await (const batch of members) {
+    count += batch.length;
+    if (count > entries) throw layerTooBig(`the layers have more than ${entries} entries together`);
+    yield batch;
   }
 }
 

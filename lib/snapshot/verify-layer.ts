@@ -7,7 +7,7 @@ import { toLayerMember } from '../layer/whiteout.js';
 import { lstat } from 'node:fs/promises';
 import { blobPath, hasBlob, openBlob, type VerifiedBlob } from '../store/blobs.js';
 import type { StorePaths } from '../store/paths.js';
-import { printablePath } from '../rootfs/entry.js';
+import { shownPath } from '../rootfs/entry.js';
 import { ANNOTATION } from './annotations.js';
 import { readListingBlob } from './base.js';
 import type { SnapshotProgress } from './save.js';
@@ -116,7 +116,7 @@ export class LayerCheck {
     for await (const batch of readListingBlob(this.paths, listing)) {
       for (const member of batch) {
         if (members[number] !== formatListingRecord(member)) {
-          const what = `has ${printablePath(member.path)} otherwise`;
+          const what = `has ${shownPath(member.path)} otherwise`;
           throw wrongListing(listing.digest, descriptor.digest, what);
         }
         number += 1;

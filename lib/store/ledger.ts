@@ -39,6 +39,18 @@ export async function failedTries(
   return (await readLedger(ledgerFile(paths, jobClass))).failedTries[hash] ?? 0;
 }
 
+/** {@link failedTries} of jobs of all classes together. */
+export async function allFailedTries(paths: StorePaths, hash: ProjectHash): Promise<number> {
+  let sum = 0;
+  for (const file of await ledgerFiles(paths)) sum += (await readLedger(file)).failedTries[hash] ?? 0;
+  return sum;
+}
+
+async function ledgerFiles(paths: StorePaths): Promise<string[]> {
+  const names = (await namesIn(paths.ledgersRoot)).filter((name) => name.endsWith('.json'));
+  return [paths.ledger, ...names.map((name) => join(paths.ledgersRoot, name))];
+}
+
 /** Adds a failed try and returns their number. To be called under the store's lock. */
 export async function chargeFailedTry(
   paths: StorePaths,
@@ -64,8 +76,7 @@ export async function forgetFailedTries(
 
 /** Forgets all that the ledgers of all classes say of a hash. To be called under the store's lock. */
 export async function forgetInAllLedgers(paths: StorePaths, hash: ProjectHash): Promise<void> {
-  const files = (await namesIn(paths.ledgersRoot)).filter((name) => name.endsWith('.json'));
-  for (const file of [paths.ledger, ...files.map((name) => join(paths.ledgersRoot, name))]) {
+  for (const file of await ledgerFiles(paths)) {
     await changeLedger(file, ({ failedTries: tries, givenUp }) =>
       hash in tries || hash in givenUp
         ? { failedTries: without(tries, hash), givenUp: without(givenUp, hash) }

@@ -24,6 +24,12 @@ const MAX_LEGS = 1000;
 /** Of one leg; nobody waits longer for one. */
 const MAX_LEG_SECONDS = 366 * 24 * 3600;
 
+/** The snapshot that a tree was equal to when its baseline was taken. */
+const parent = v.object({ digest: text, generation: count });
+
+/** Of which class the job was that made a snapshot, and whose key has signed that. */
+const signer = v.object({ class: text, keyId: text });
+
 const leg = v.object({
   startedAt: isoTime,
   endedAt: isoTime,
@@ -38,6 +44,10 @@ const leg = v.object({
   escalation: v.nullable(v.picklist(['SIGINT', 'SIGTERM', 'SIGKILL'])),
   /** Files inside the container that a killed process was writing; they were removed. */
   removedFiles: v.pipe(v.array(fileName), v.maxLength(100_000)),
+  /** Of which class the job was; not there or `null` where nobody said. */
+  jobClass: v.optional(v.nullable(text)),
+  /** The newest snapshot below the tree in which it began; not there or `null` where there was none. */
+  from: v.optional(v.nullable(v.object({ ...parent.entries, signer: v.nullable(signer) }))),
 });
 
 const build = {
@@ -59,9 +69,6 @@ const baseline = v.object({ entries: count, bytes: count, xxh64: text });
 /** The container image that a tree began with: its file's name, and what tells whether that file is still the same. */
 const image = v.object({ name: text, identity: text });
 
-/** The snapshot that a tree was equal to when its baseline was taken. */
-const parent = v.object({ digest: text, generation: count });
-
 const since0_2 = {
   image: v.optional(v.nullable(image), null),
   snapshot: v.optional(v.nullable(parent), null),
@@ -78,6 +85,8 @@ const keptSchema = v.object({
   bootId: text,
   /** Inode number of the tree's root, as text: a copy made by hand has another one. */
   inode: text,
+  /** Of which class the job was that parked it; `null` where nobody said. */
+  jobClass: v.optional(v.nullable(text), null),
   tmpFolders: v.array(text),
   /** The content of each input file that the tree was made of; `null` when nobody said where they are. */
   inputs: v.nullable(v.record(fileName, fileName)),
@@ -93,6 +102,7 @@ const LOCAL = [
   'container',
   'bootId',
   'inode',
+  'jobClass',
   'baseline',
   'image',
   'snapshot',
@@ -114,8 +124,8 @@ const liveSchema = v.object({
   mode: v.picklist(RESUME_MODES),
   /** Of which class the job is that builds; `null` where nobody says. */
   jobClass: v.optional(v.nullable(v.string()), null),
-  /** Of which class the job was that made the snapshot it goes on in, and whose key has signed that. */
-  signer: v.optional(v.nullable(v.object({ class: v.string(), keyId: v.string() })), null),
+  /** Whose snapshot it goes on in. */
+  signer: v.optional(v.nullable(signer), null),
   keepFailed: v.boolean(),
   /**
    * The process that builds: rbm's. Its start time tells it from a later one with the same number, and the pid namespace

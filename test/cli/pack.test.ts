@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { park } from '../../lib/container/park.js';
@@ -29,7 +29,7 @@ describe('pack', { timeout: 1_200_000 }, () => {
     mkdirSync(live.dir, { recursive: true });
     const { parkedAt, ...record } = recordOf(HASH);
     void parkedAt;
-    const here = { workspace: null, container: small.rootfs, idMap: await readIdMap() };
+    const here = { workspace: null, container: small.rootfs, idMap: await readIdMap(), jobClass: 'pr/7' };
     await park(paths, {
       container: small.rootfs,
       live,
@@ -58,6 +58,20 @@ describe('pack', { timeout: 1_200_000 }, () => {
   it('restore copies what is parked while there is no snapshot', () => {
     const { status, stdout } = run('restore', HASH.slice(0, 6), join(root, 'copy'));
     assert.deepEqual([status, stdout], [0, `copied what is parked under ${HASH} to ${join(root, 'copy')}\n`]);
+  });
+
+  it('signs as the work of the class that parked it alone', () => {
+    const key = join(root, 'key');
+    assert.equal(run('keygen', key).status, 0);
+    for (const jobClass of ['pr/8', 'branch', 'release']) {
+      const { status, stderr } = run('pack', HASH, '--sign-key', key, '--class', jobClass);
+      assert.equal(status, 64);
+      assert.match(
+        stderr,
+        new RegExp(`was made by a job of class pr/7, and can't be signed as the work of class ${jobClass}`),
+      );
+    }
+    assert.ok(!existsSync(storePaths(small.store).index));
   });
 
   it('tells what it packed, and on standard error what it left out', () => {

@@ -75,7 +75,7 @@ async function parkOne(
         },
       ],
       hash,
-      ...{ image: null, snapshot: null },
+      ...{ image: null, snapshot: null, jobClass: null },
       container,
       tmpFolders: ['/var/tmp/work'],
       inputs: await fingerprintInputs(join(root, 'inputs'), build),
@@ -251,6 +251,30 @@ describe('what is parked', () => {
     assert.deepEqual(readFileSync(kept().record), before);
     assert.equal(readFileSync(kept().baseline, 'utf8'), 'listing');
     assert.equal((await takeIt()).how, 'rename');
+  });
+
+  it('is for jobs of the very class that parked it', async () => {
+    await parkOne('first', 10, { jobClass: 'pr/7' });
+    const next = {
+      ...build,
+      hash,
+      id: 'next',
+      container: join(root, 'next'),
+      inputsDir: join(root, 'inputs'),
+    };
+    for (const jobClass of [null, 'pr/8', 'branch', 'protected', 'release']) {
+      const told = jobClass === null ? 'no class' : `class ${jobClass}`;
+      assert.deepEqual(await takeBack(paths(), { ...next, jobClass }), {
+        how: 'left',
+        reason: `it was parked by a job of class pr/7, and this one is of ${told}`,
+      });
+      assert.ok(existsSync(inTree('made-by')) && !existsSync(next.container));
+    }
+    assert.equal((await takeBack(paths(), { ...next, jobClass: 'pr/7' })).how, 'rename');
+    rmSync(next.container, { recursive: true });
+    await parkOne('second', 10);
+    assert.equal((await takeBack(paths(), { ...next, jobClass: 'branch' })).how, 'left');
+    assert.equal((await takeBack(paths(), next)).how, 'rename');
   });
 
   it('gives way to a tree with as much work, not to one with less', async () => {

@@ -155,7 +155,11 @@ function assertTold(w: TrapWorkspace, keyId: string): void {
     predicateType: string;
     predicate: {
       buildDefinition: {
-        internalParameters: Record<string, unknown> & { snapshot: Record<string, unknown> };
+        internalParameters: {
+          resumed: boolean;
+          class: string;
+          legs: { class: string; from: Record<string, unknown> | null }[];
+        };
         resolvedDependencies: { digest: { sha256: string } }[];
       };
     };
@@ -163,9 +167,11 @@ function assertTold(w: TrapWorkspace, keyId: string): void {
   assert.deepEqual(told.subject, [{ name: 'units.txt', digest: { sha256: sha256Hex(wholeOutput) } }]);
   assert.equal(told.predicateType, 'https://slsa.dev/provenance/v1');
   const { internalParameters: build, resolvedDependencies: from } = told.predicate.buildDefinition;
-  assert.deepEqual([build.resumed, build.legs, build.class], [true, 2, 'branch']);
-  const { digest, generation, class: made, signedBy } = build.snapshot;
-  assert.deepEqual([generation, made, signedBy], [1, 'branch', keyId]);
+  assert.deepEqual([build.resumed, build.class], [true, 'branch']);
+  const [first, last] = build.legs;
+  assert.deepEqual([build.legs.length, first?.class, first?.from], [2, 'branch', null]);
+  const { digest, generation, class: made, signedBy } = last?.from ?? {};
+  assert.deepEqual([last?.class, generation, made, signedBy], ['branch', 1, 'branch', keyId]);
   assert.deepEqual(
     from.map((one) => `sha256:${one.digest.sha256}`),
     [digest],

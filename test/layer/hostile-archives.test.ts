@@ -11,13 +11,8 @@ import { readLayer } from '../../lib/layer/read.js';
 import { TarReader } from '../../lib/layer/tar-reader.js';
 import { toLayerMember, type LayerMember } from '../../lib/layer/whiteout.js';
 import type { HostileCase } from './hostile-case.js';
-import { hostileData } from './hostile-data.js';
+import { HOSTILE_FAMILIES } from './hostile-families.js';
 import { hostileFrames } from './hostile-frames.js';
-import { hostileHeaders } from './hostile-headers.js';
-import { hostileNames } from './hostile-names.js';
-import { hostilePaxHeaders } from './hostile-pax.js';
-import { hostileSparseFiles } from './hostile-sparse.js';
-import { hostileTrees } from './hostile-trees.js';
 import { compareReaders } from './other-readers.js';
 
 /** Reads an archive as the only layer of a tree, as it is read before anything is extracted. */
@@ -45,15 +40,6 @@ async function judge({ name, bytes, refused }: HostileCase): Promise<string | nu
     return refused.test(error.message) ? null : `${name}: another reason, ${error.message}`;
   }
 }
-
-const FAMILIES: Readonly<Record<string, () => Iterable<HostileCase>>> = {
-  headers: hostileHeaders,
-  names: hostileNames,
-  'pax headers': hostilePaxHeaders,
-  'sparse files': hostileSparseFiles,
-  data: hostileData,
-  trees: hostileTrees,
-};
 
 /** Reads a compressed archive from its file. */
 async function judgeFile(dir: string, one: HostileCase): Promise<string | null> {
@@ -92,7 +78,7 @@ describe('hostile archives', () => {
     }
   });
 
-  for (const [family, make] of Object.entries(FAMILIES)) {
+  for (const [family, make] of Object.entries(HOSTILE_FAMILIES)) {
     it(`are refused with a reason and a place, or harmless and read by all alike: ${family}`, async (t) => {
       const cases = [...make()];
       assert.equal(

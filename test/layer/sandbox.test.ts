@@ -53,8 +53,8 @@ describe('the sandbox of an extraction', () => {
       return { said: '', dir };
     } catch (error) {
       assert.ok(error instanceof RbmResumeError, String(error));
-      // The first line is the command itself.
-      return { said: error.message.split('\n').slice(1).join('\n'), dir };
+      const said = error.message.replace("the layers can't be extracted: ", '');
+      return { said: said.split('; ').join('\n'), dir };
     } finally {
       await handle.close();
     }

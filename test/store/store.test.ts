@@ -14,7 +14,13 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parseProjectHash } from '../../lib/digest.js';
 import { writeJsonDurably } from '../../lib/store/atomic-write.js';
-import { chargeFailedTry, failedTries, forgetFailedTries } from '../../lib/store/ledger.js';
+import {
+  allFailedTries,
+  chargeFailedTry,
+  failedTries,
+  forgetFailedTries,
+  forgetInAllLedgers,
+} from '../../lib/store/ledger.js';
 import { identifyOwner, isOwnerAlive, readScriptEnds, readStartTime } from '../../lib/store/live.js';
 import { livePathsIn, storePaths } from '../../lib/store/paths.js';
 import { readKeptRecord } from '../../lib/store/record.js';
@@ -37,6 +43,17 @@ describe('the ledger', () => {
     assert.equal(await chargeFailedTry(paths, other), 1);
     await forgetFailedTries(paths, hash);
     assert.deepEqual([await failedTries(paths, hash), await failedTries(paths, other)], [0, 1]);
+  });
+
+  it('counts those of each class apart, and all together', async () => {
+    const paths = storePaths(join(root, 'classes'));
+    mkdirSync(paths.state, { recursive: true });
+    for (const jobClass of [null, 'pr/7', 'pr/7', 'branch']) await chargeFailedTry(paths, hash, jobClass);
+    assert.equal(await failedTries(paths, hash), 1);
+    assert.equal(await failedTries(paths, hash, 'pr/7'), 2);
+    assert.deepEqual([await allFailedTries(paths, hash), await allFailedTries(paths, other)], [4, 0]);
+    await forgetInAllLedgers(paths, hash);
+    assert.equal(await allFailedTries(paths, hash), 0);
   });
 
   it('starts anew when its file is damaged, and keeps the damaged one for a look', async () => {

@@ -13,6 +13,7 @@ export const BLOBS = ['manifest', 'config', 'base', 'delta', 'base listing', 'de
 export type BlobKind = (typeof BLOBS)[number];
 
 const RECORD = 'org.rbm-resume.record';
+const DIFF_SIZE = 'org.rbm-resume.diff-size';
 const LISTING = 'org.rbm-resume.listing';
 
 /**
@@ -90,9 +91,13 @@ export class PoisonedStore {
   }
 
   /** Another layer in the place of the delta, under its own digest. */
-  replaceDelta(data: Buffer): void {
+  replaceDelta(data: Buffer, of: { readonly diffSize?: number; readonly hasListing?: boolean } = {}): void {
     const put = this.#put(data);
-    this.editManifest((manifest) => Object.assign(manifest.layers[1], put));
+    this.editManifest((manifest) => {
+      const layer = Object.assign(manifest.layers[1], put) as Json;
+      if (of.diffSize !== undefined) layer.annotations[DIFF_SIZE] = String(of.diffSize);
+      if (of.hasListing === false) delete layer.annotations[LISTING];
+    });
   }
 
   /** Another listing for the delta, under its own digest. */
