@@ -80,7 +80,9 @@ function showEnd(plan: InitPlan, end: { readonly isChanged: boolean; readonly is
   }
   if (end.isChanged) printLine(`${plan.file} is written.`);
   printLine('');
-  printLine('Nothing is kept of a project until its projects/NAME/config says so (the default is off):');
+  printLine(
+    'Projects whose scripts are bash go on at the statement in which they were interrupted. A project is left out with, in projects/NAME/config:',
+  );
   printLine(`  ${PROJECT_SETTING}`);
 }
 

@@ -2,6 +2,7 @@ import { markdownTable } from 'markdown-table';
 import { EXIT } from '../errors.js';
 import type { ExplainedDifference } from '../prove/explain.js';
 import type { ProvedRun, ProveReport, Verdict } from '../prove/report.js';
+import type { StatementPosition } from '../prove/watch.js';
 
 export const HEAD = [
   'RUN',
@@ -21,8 +22,7 @@ export function rowOf(run: ProvedRun): string[] {
     run.passage,
     interruptions
       .map(({ afterSeconds, statement }) => {
-        const at = statement === null ? '' : ` (statement ${statement.index} of ${statement.of})`;
-        return `${afterSeconds.toFixed(1)} s${at}`;
+        return `${afterSeconds.toFixed(1)} s${statement === null ? '' : ` (${tellPosition(statement)})`}`;
       })
       .join(', ') || '-',
     orUnknown(statementsRedone),
@@ -31,6 +31,10 @@ export function rowOf(run: ProvedRun): string[] {
     run.verdict,
   ];
 }
+
+/** Behind the last statement a script still writes its state, and its EXIT trap runs. */
+const tellPosition = ({ index, of }: StatementPosition): string =>
+  index > of ? `the end of its ${of} statements` : `statement ${index} of ${of}`;
 
 const orUnknown = (value: number | null): string => (value === null ? 'unknown' : String(value));
 

@@ -59,8 +59,8 @@ export interface ChangeByHand extends PlanBase {
   readonly steps: readonly string[];
 }
 
-/** What has to stand in `projects/NAME/config` of a project whose scripts bear being interrupted and run again. */
-export const PROJECT_SETTING = 'var: { resume: rerun }';
+/** What has to stand in `projects/NAME/config` of a project that is always to begin clean. */
+export const PROJECT_SETTING = 'var: { resume: off }';
 
 /**
  * Looks at the local configuration file of a workspace. Changes nothing.

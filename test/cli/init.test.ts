@@ -161,7 +161,7 @@ describe('rbm-resume init', () => {
     const workspace = makeWorkspace();
     const { status, stdout } = await cli(join(workspace, 'projects'), '--yes');
     assert.equal(status, 0);
-    assert.match(stdout, /projects\/NAME\/config[^]*var: \{ resume: rerun \}/);
+    assert.match(stdout, /projects\/NAME\/config[^]*var: \{ resume: off \}/);
     assert.equal(readFileSync(localConfOf(workspace), 'utf8'), shimDocument(SHIM_LIB));
     const second = await cli(workspace, '--yes');
     assert.equal(second.status, 0);
