@@ -54,6 +54,7 @@ export const ERROR_EXIT_STATUS = {
   DAMAGED_SNAPSHOT: EXIT.damaged,
   NOT_TRUSTED: EXIT.damaged,
   OTHER_CLASS: EXIT.usage,
+  BAD_STATEMENT: EXIT.damaged,
   NO_EXPORT: EXIT.noInput,
   INCOMPLETE_EXPORT: EXIT.damaged,
   DAMAGED_EXPORT: EXIT.damaged,

@@ -84,6 +84,8 @@ export {
   type ProveOptions,
   type ProveProgress,
 } from './prove/prove.js';
+export { compareOutputs, type ComparedOutput } from './compare/compare-outputs.js';
+export { readOutputs, type OutputSource, type ToldOutput } from './compare/read-outputs.js';
 export type { Interruption, ProvedRun, ProveReport, UninterruptedBuild, Verdict } from './prove/report.js';
 export type { ExplainedDifference } from './prove/explain.js';
 export type { FirstDifference } from './prove/first-difference.js';

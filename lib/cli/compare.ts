@@ -1,0 +1,53 @@
+import type { Command } from 'commander';
+import { compareOutputs, type ComparedOutput } from '../compare/compare-outputs.js';
+import { readOutputs, type ToldOutput } from '../compare/read-outputs.js';
+import { EXIT } from '../errors.js';
+import { fromBytes, printablePath } from '../rootfs/entry.js';
+import { printJson, printLine, printTable } from './output.js';
+
+export function registerCompare(program: Command): void {
+  program
+    .command('compare')
+    .description('what several builders say of their outputs: which agree, which do not, which were resumed')
+    .argument('<files...>', 'one for each builder: provenance, a list of sha256sum, or a folder of these')
+    .option('--json', 'print as JSON')
+    .action(async (files: string[], flags: { json?: true }) => {
+      const sources = await Promise.all(files.map(readOutputs));
+      const outputs = compareOutputs(sources);
+      process.exitCode = exitStatusOf(outputs, files.length);
+      if (flags.json) return printJson({ sources: files, outputs });
+      printTable(['OUTPUT', 'VERDICT', ...files], outputs.map(rowOf));
+      printLine(summaryOf(outputs));
+    });
+}
+
+/** Where somebody has not built an output, or there is nobody to compare with, nothing is proved. */
+function exitStatusOf(outputs: readonly ComparedOutput[], builders: number): number {
+  if (outputs.some(({ verdict }) => verdict === 'different')) return EXIT.outputsDiffer;
+  const isProved = builders > 1 && outputs.length > 0 && outputs.every(({ verdict }) => verdict === 'equal');
+  return isProved ? EXIT.finished : EXIT.notProven;
+}
+
+const WORDS: Readonly<Record<ComparedOutput['verdict'], string>> = {
+  equal: 'equal',
+  different: 'DIFFERENT',
+  lonely: 'not by all',
+};
+
+const rowOf = ({ name, verdict, told }: ComparedOutput): string[] => [
+  printablePath(fromBytes(Buffer.from(name))),
+  WORDS[verdict],
+  ...told.map(cellOf),
+];
+
+function cellOf(told: ToldOutput | null): string {
+  if (told === null) return '-';
+  const how = told.resumed === null ? '' : told.resumed ? ` resumed, ${told.legs} legs` : ' in one go';
+  return `${told.sha256.slice(0, 12)}${how}`;
+}
+
+function summaryOf(outputs: readonly ComparedOutput[]): string {
+  const count = (verdict: ComparedOutput['verdict']) =>
+    outputs.filter((output) => output.verdict === verdict).length;
+  return `${count('equal')} equal, ${count('different')} different, ${count('lonely')} not built by all`;
+}

@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, beforeEach, describe, it } from 'node:test';
+import { compareOutputs } from '../../lib/compare/compare-outputs.js';
+import { readOutputs } from '../../lib/compare/read-outputs.js';
+import { sha256Hex } from '../../lib/digest.js';
+import { RbmResumeError } from '../../lib/errors.js';
+import { packageDir } from '../rbm/workspace.js';
+
+const COMMAND = ['--import', import.meta.resolve('tsx'), join(packageDir, 'lib', 'cli', 'main.ts')];
+const roots: string[] = [];
+after(() => roots.forEach((root) => rmSync(root, { recursive: true })));
+
+describe('what builders say of their outputs', () => {
+  let root: string;
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'rbm-resume-compare-'));
+    roots.push(root);
+  });
+
+  function provenance(name: string, outputs: Readonly<Record<string, string>>, legs = 1): string {
+    const file = join(root, name);
+    writeFileSync(
+      file,
+      JSON.stringify({
+        _type: 'https://in-toto.io/Statement/v1',
+        subject: Object.entries(outputs).map(([output, content]) => ({
+          name: output,
+          digest: { sha256: sha256Hex(content) },
+        })),
+        predicateType: 'https://slsa.dev/provenance/v1',
+        predicate: {
+          buildDefinition: {
+            internalParameters: { resumed: legs > 1, legs: Array.from({ length: legs }, () => ({})) },
+          },
+        },
+      }),
+    );
+    return file;
+  }
+  /** As sha256sum(1) itself prints it. */
+  function sums(name: string, outputs: Readonly<Record<string, string>>): string {
+    const dir = mkdtempSync(join(root, 'built-'));
+    for (const [output, content] of Object.entries(outputs)) writeFileSync(join(dir, output), content);
+    const file = join(root, name);
+    writeFileSync(file, execFileSync('sha256sum', Object.keys(outputs), { cwd: dir }));
+    return file;
+  }
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [...COMMAND, 'compare', ...args], { cwd: root, encoding: 'utf8' });
+  const refusal = async (file: string): Promise<RbmResumeError> => {
+    try {
+      await readOutputs(file);
+    } catch (error) {
+      assert.ok(error instanceof RbmResumeError, String(error));
+      return error;
+    }
+    return assert.fail('it was read');
+  };
+
+  it('agrees, however it is said, with who went on', async () => {
+    const one = provenance('a.provenance.json', { out: 'x', 'dir/more': 'y' }, 3);
+    const other = provenance('b.provenance.json', { out: 'x', 'dir/more': 'y' });
+    const { outputs } = await readOutputs(one);
+    assert.deepEqual(outputs.get('dir/more'), {
+      ...{ name: 'dir/more', sha256: sha256Hex('y') },
+      ...{ resumed: true, legs: 3 },
+    });
+    const { status, stdout } = run(one, other);
+    assert.equal(status, 0);
+    assert.match(stdout, /^dir\/more +equal +[0-9a-f]{12} resumed, 3 legs +[0-9a-f]{12} in one go$/m);
+    assert.match(stdout, /2 equal, 0 different, 0 not built by all/);
+    const listed = run(one, sums('sha256sums', { out: 'x' }), '--json');
+    assert.equal(listed.status, 79);
+    const { outputs: compared } = JSON.parse(listed.stdout) as {
+      outputs: { name: string; verdict: string }[];
+    };
+    assert.deepEqual(
+      compared.map(({ name, verdict }) => [name, verdict]),
+      [
+        ['dir/more', 'lonely'],
+        ['out', 'equal'],
+      ],
+    );
+  });
+
+  it('differs by one byte, and the rest is told all the same', () => {
+    const { status, stdout } = run(
+      sums('sha256sums', { out: 'x', more: 'y' }),
+      sums('other.sha256', { out: 'z', more: 'y' }),
+    );
+    assert.equal(status, 78);
+    assert.match(stdout, /^out +DIFFERENT/m);
+    assert.match(stdout, /^more +equal/m);
+  });
+
+  it('proves nothing of one builder, or of none of the outputs', () => {
+    assert.equal(run(sums('sha256sums', { out: 'x' })).status, 79);
+    writeFileSync(join(root, 'empty.sha256'), '');
+    assert.equal(run(join(root, 'empty.sha256'), join(root, 'empty.sha256')).status, 79);
+  });
+
+  it('is all that a folder has, where nothing contradicts anything', async () => {
+    const dir = join(root, 'published');
+    mkdirSync(dir);
+    provenance('published/a.provenance.json', { a: '1' }, 2);
+    provenance('published/b.provenance.json', { b: '2' });
+    sums('published/sha256sums.txt', { a: '1', c: '3' });
+    writeFileSync(join(dir, 'notes.txt'), 'nothing of the kind');
+    const { outputs } = await readOutputs(dir);
+    assert.deepEqual(
+      [...outputs.values()].map(({ name, legs }) => [name, legs]),
+      [
+        ['a', 2],
+        ['b', 1],
+        ['c', null],
+      ],
+    );
+    sums('published/zz.sha256', { b: 'other' });
+    const { code, message } = await refusal(dir);
+    assert.equal(code, 'BAD_STATEMENT');
+    assert.match(message, /zz\.sha256 can't be used: it says of b /);
+  });
+
+  it('has names as sha256sum escapes them', async () => {
+    const name = 'a\\b\nc';
+    const { outputs } = await readOutputs(sums('sha256sums', { [name]: 'x' }));
+    assert.deepEqual([...outputs.keys()], [name]);
+  });
+
+  it('is refused where it is no statement', async () => {
+    const file = join(root, 'a.provenance.json');
+    for (const [text, reason] of [
+      ['', /it is no in-toto statement/],
+      ['{}', /it is no in-toto statement: _type/],
+      ['{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"a","digest":{}}]}', /sha256/],
+      [
+        '{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"a","digest":{"sha256":"00"}}]}',
+        /sha256/,
+      ],
+    ] as const) {
+      writeFileSync(file, text);
+      const { code, message } = await refusal(file);
+      assert.equal(code, 'BAD_STATEMENT');
+      assert.match(message, reason);
+    }
+    writeFileSync(join(root, 'sha256sums'), `${'0'.repeat(64)}  a\nnothing\n`);
+    assert.match((await refusal(join(root, 'sha256sums'))).message, /its line 2 is not one of sha256sum's/);
+    assert.equal((await refusal(join(root, 'gone'))).code, 'NO_SUCH_FILE');
+    mkdirSync(join(root, 'nothing'));
+    assert.equal((await refusal(join(root, 'nothing'))).code, 'NO_SUCH_FILE');
+  });
+
+  it('is compared among any number of builders', async () => {
+    const sources = await Promise.all(
+      ['x', 'x', 'z'].map((content, number) =>
+        readOutputs(provenance(`${number}.provenance.json`, { out: content, [`only-${number}`]: content })),
+      ),
+    );
+    const found = compareOutputs(sources).map(({ name, verdict }) => [name, verdict]);
+    assert.deepEqual(found, [
+      ['only-0', 'lonely'],
+      ['only-1', 'lonely'],
+      ['only-2', 'lonely'],
+      ['out', 'different'],
+    ]);
+  });
+});
