@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Digest, ProjectHash } from '../digest.js';
+import { hexOf, type Digest, type ProjectHash } from '../digest.js';
 import { messageOf } from '../errors.js';
 import { commit } from '../store/commit.js';
 import { collectGarbage } from '../store/gc.js';
@@ -78,12 +78,16 @@ export async function writeQuarantineNote(
   reason: string,
 ): Promise<void> {
   await mkdir(paths.quarantineRoot, { recursive: true });
-  await writeSealedDurably(join(paths.quarantineRoot, `${entry.hash}@${entry.generation}.json`), {
+  await writeSealedDurably(join(paths.quarantineRoot, quarantineName(entry)), {
     reason,
     at: new Date().toISOString(),
     descriptor: entry.descriptor,
   });
 }
+
+/** Others of the same hash and number may follow: a repair of the index must know all that are out of use. */
+const quarantineName = ({ hash, generation, digest }: SnapshotEntry): string =>
+  `${hash}@${generation}-${hexOf(digest).slice(0, 16)}.json`;
 
 /** Takes entries out of the index; their blobs stay. */
 export async function removeEntries(paths: StorePaths, digests: ReadonlySet<Digest>): Promise<void> {
