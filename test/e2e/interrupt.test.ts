@@ -115,7 +115,8 @@ perl -e '$| = 1; $SIG{INT} = $SIG{TERM} = "IGNORE"; open F, ">", "half"; print "
     });
 
     it('keeps the container that was meant when two are live, and lets the other finish', async () => {
-      const w = make({ one: { build: tenUnits }, two: { build: tenUnits } });
+      // On a machine with other work the ten units can be done before the interrupt comes.
+      const w = make({ one: { build: `${tenUnits}\nsleep 100` }, two: { build: tenUnits } });
       const [one, two] = [w.build('one'), w.build('two')];
       await Promise.all([w.untilLogged('one', 'DONE'), w.untilLogged('two', 'DONE')]);
       const done = await w.json<{ project: string }[]>('interrupt', '--project', 'one');
