@@ -115,6 +115,8 @@ async function hasMoreWork(kept: KeptPaths, record: ParkRequest['record']): Prom
     return null;
   });
   if (other === null || workSeconds(other) <= workSeconds(record)) return false;
+  // What this class can't go on in must not be in its way for ever.
+  if (other.jobClass !== record.jobClass) return false;
   return (await directoryInode(kept.rootfs)) !== null;
 }
 

@@ -277,6 +277,14 @@ describe('what is parked', () => {
     assert.equal((await takeBack(paths(), next)).how, 'rename');
   });
 
+  it('is not in the way of a job of another class, however much work is in it', async () => {
+    await parkOne('first', 1000, { jobClass: 'pr/7' });
+    assert.equal(await parkOne('second', 10, { jobClass: 'branch' }), 'rename');
+    assert.equal(readFileSync(inTree('made-by'), 'utf8'), 'second');
+    assert.deepEqual(readdirSync(paths().parkedRoot), [hash]);
+    assert.equal(await parkOne('third', 1, { jobClass: 'branch' }), 'already-kept');
+  });
+
   it('gives way to a tree with as much work, not to one with less', async () => {
     await parkOne('first', 10);
     assert.equal(await parkOne('second', 5), 'already-kept');
