@@ -91,7 +91,8 @@ export async function runOperation(
   await timer;
   await tracer?.ended;
   const text = said.join('');
-  if (options.killAfterMs === undefined && ms >= HANGS_AFTER_MS) throw new Error(`it hangs: ${text}`);
+  if (options.killAfterMs === undefined && ms >= HANGS_AFTER_MS)
+    throw new Error(`${words.join(' ')} hangs with ${fault?.expressions.join(' ') ?? 'no fault'}: ${text}`);
   const code = /"code": "([A-Z_]+)"/.exec(text)?.[1] ?? null;
   return { status, signal, isDone: /^done$/m.test(text), code, said: text, ms };
 }
