@@ -13,8 +13,15 @@ export function isTroubleOfHost(error: unknown): boolean {
   if (!isNamed && !isSystemError(error)) return false;
   // What is not there is missing of what is kept.
   const systemCode = isNamed ? error.fields.systemCode : systemErrorCode(error);
-  return !['ENOENT', 'ENOTDIR'].includes(String(systemCode));
+  return !['ENOENT', 'ENOTDIR', 'ELOOP'].includes(String(systemCode));
 }
+
+/** Whether a disk is full, a quota is used up, or inodes are; also by what a program has said. */
+export const isWantOfRoom = (error: unknown): boolean =>
+  (error instanceof RbmResumeError &&
+    (error.code === 'NO_ROOM' || ['ENOSPC', 'EDQUOT'].includes(String(error.fields.systemCode)))) ||
+  ['ENOSPC', 'EDQUOT'].includes(systemErrorCode(error) ?? '') ||
+  (error instanceof Error && /No space left on device|Disk quota exceeded/.test(error.message));
 
 const TROUBLE: ReadonlySet<ErrorCode> = new Set([
   ...(['IO_FAILED', 'STORE_WRITE_FAILED', 'NO_ROOM', 'STORE_BUSY'] as const),

@@ -4,7 +4,7 @@ import { RbmResumeError } from '../errors.js';
 import type { Signing } from '../trust/sign.js';
 import { inspectKept, listKept } from '../snapshot/kept.js';
 import { findStore } from './find-store.js';
-import { printJson, printLine, reportError } from './output.js';
+import { printJson, printLine, printNote, reportError } from './output.js';
 import {
   findTrustOrNone,
   readSigning,
@@ -45,6 +45,10 @@ export function registerPack(program: Command): void {
           packed.push(report);
           if (!flags.json) printPack(report);
         } catch (error) {
+          if (flags.all && error instanceof RbmResumeError && error.code === 'OTHER_CLASS') {
+            printNote(error.message);
+            continue;
+          }
           // One that can't be packed must not cost the others.
           failures.push(error);
           if (!flags.json && failures.length > 1) reportError(error, { json: false });

@@ -35,7 +35,7 @@ const statementSchema = v.object({
 
 const buildSchema = v.object({
   buildDefinition: v.object({
-    internalParameters: v.object({ resumed: v.boolean(), legs: v.array(v.unknown()) }),
+    internalParameters: v.object({ resumed: v.boolean(), legs: v.union([v.array(v.unknown()), v.number()]) }),
   }),
 });
 
@@ -94,7 +94,7 @@ function readStatement(file: string, text: string): ToldOutput[] {
     : { resumed: null, legs: null };
   return subject.map(({ name, digest }) => ({
     ...{ name, sha256: digest.sha256 },
-    ...{ resumed, legs: legs === null ? null : legs.length },
+    ...{ resumed, legs: Array.isArray(legs) ? legs.length : legs },
   }));
 }
 

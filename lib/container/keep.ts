@@ -55,6 +55,7 @@ export async function keep(paths: StorePaths, ending: Ending): Promise<ParkResul
         hash,
         container: record.container,
         jobClass: record.jobClass,
+        signer: record.signer,
         tmpFolders: await readLines(live.tmpFolders),
         inputs: record.inputsDir === null ? null : await fingerprintInputs(record.inputsDir, record),
         endedScripts: [...ends].filter(([name, end]) => name !== 'get' && end === 0).map(([name]) => name),

@@ -8,7 +8,7 @@ import { chargeFailedTry, failedTries, forgetFailedTries, MAX_FAILED_TRIES } fro
 import { readScriptEnds } from '../store/live.js';
 import { withStoreLock } from '../store/lock.js';
 import { storePaths, type LivePaths, type StorePaths } from '../store/paths.js';
-import { readLiveRecord, type LiveRecord } from '../store/record.js';
+import { readKeptRecord, readLiveRecord, type LiveRecord } from '../store/record.js';
 import { traceTo } from '../trace.js';
 import { readStopped } from './interrupt-files.js';
 import { NO_POLICY, type Trust } from '../trust/judge.js';
@@ -159,7 +159,13 @@ async function settle(
 async function dropKept(paths: StorePaths, hash: ProjectHash, trust: Trust): Promise<void> {
   const { jobClass } = trust;
   await dropSnapshots(paths, hash, trust);
-  const dirs = [paths.parked(hash).dir, join(paths.setAsideRoot, hash)].filter((dir) => existsSync(dir));
+  const parked = paths.parked(hash);
+  const isOthers = await readKeptRecord(parked.record).then(
+    (record) => record.jobClass !== jobClass,
+    () => false,
+  );
+  const own = isOthers ? [] : [parked.dir];
+  const dirs = [...own, join(paths.setAsideRoot, hash)].filter((dir) => existsSync(dir));
   if (dirs.length === 0 && (await failedTries(paths, hash, jobClass)) === 0) return;
   await withStoreLock(paths, async () => {
     for (const dir of dirs) await discardDirectory(dir);

@@ -5,14 +5,14 @@ import fse from 'fs-extra';
 import { isProjectHash } from '../digest.js';
 import { RbmResumeError, systemErrorCode } from '../errors.js';
 import { discardDirectory, removeTree } from '../rootfs/move-tree.js';
-import { partialStem } from '../snapshot/restore.js';
+import { partialStem, SCRATCH_STEM } from '../snapshot/restore.js';
 import { sweepHeldFolders } from '../store/held-folder.js';
 import { listLive, namesIn, type LiveEntry } from '../store/live.js';
 import { withStoreLock } from '../store/lock.js';
 import { keptPathsIn, storePaths, type StorePaths } from '../store/paths.js';
 import { readKeptRecord } from '../store/record.js';
 import { listProcesses } from './stop/processes.js';
-import { namingIoFailures } from '../system-error.js';
+import { isTroubleOfHost, namingIoFailures } from '../system-error.js';
 
 /** Something that nobody uses any more. */
 export interface Leftover {
@@ -50,10 +50,18 @@ async function findUnfinished(paths: StorePaths): Promise<Leftover[]> {
   const found: Leftover[] = [];
   for (const name of await namesIn(paths.parkedRoot)) {
     const kept = keptPathsIn(join(paths.parkedRoot, name));
+    const [hash = '', rest = ''] = name.split('.parking-');
+    // One whose rename was all that was missing gets its place by the next build.
+    const isPlaced = rest === '' || !(await fse.pathExists(join(paths.parkedRoot, hash)));
     const isWhole =
-      isProjectHash(name) &&
+      isProjectHash(hash) &&
+      isPlaced &&
       (await fse.pathExists(kept.rootfs)) &&
-      (await readKeptRecord(kept.record).catch(() => null)) !== null;
+      (await readKeptRecord(kept.record).then(
+        () => true,
+        // Nobody knows what it is while the disk fails.
+        (error: unknown) => isTroubleOfHost(error),
+      ));
     if (!isWhole) found.push({ what: 'unfinished-parking', path: kept.dir, project: null });
   }
   return found;
@@ -76,6 +84,7 @@ async function removeLeftovers(store: string): Promise<Leftover[]> {
     return leftovers;
   });
   for (const entry of await listLive(paths)) if (!entry.isOwnerAlive) await removeKilledBuild(entry);
+  await sweepHeldFolders(SCRATCH_STEM);
   return found;
 }
 

@@ -17,7 +17,7 @@ import type { StorePaths } from '../store/paths.js';
 import { workSeconds, type KeptRecord, type LiveRecord } from '../store/record.js';
 import { mayResume, type Judgement, type Trust } from '../trust/judge.js';
 import { reasonAgainstDivision, reasonAgainstInputs } from './inputs.js';
-import { takeBack, type Taker } from './park.js';
+import { takeBack, type Taker } from './take-back.js';
 import { reasonAgainstRecord } from './record-check.js';
 import { reasonAgainstFolders, reasonAgainstState, reasonAgainstTree } from './tree-check.js';
 
@@ -25,7 +25,7 @@ import { reasonAgainstFolders, reasonAgainstState, reasonAgainstTree } from './t
 export type Resumed = Pick<
   KeptRecord,
   'project' | 'legs' | 'tmpFolders' | 'endedScripts' | 'parkedAt' | 'baseline' | 'image' | 'snapshot'
-> & { readonly signer?: LiveRecord['signer'] };
+> & { readonly signer?: LiveRecord['signer'] | undefined };
 
 /**
  * Makes the container of a build from what is parked under its hash, or else from a snapshot. Whatever is wrong with either,

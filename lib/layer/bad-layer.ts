@@ -14,8 +14,8 @@ export const badLayer = (what: string, cause?: unknown): RbmResumeError =>
   new RbmResumeError('BAD_LAYER', what, { hint: HINTS.BAD_LAYER, cause });
 
 /** The error for a layer that goes beyond one of its bounds. */
-export const layerTooBig = (what: string): RbmResumeError =>
-  new RbmResumeError('LAYER_TOO_BIG', what, { hint: HINTS.LAYER_TOO_BIG });
+export const layerTooBig = (what: string, hint: string = HINTS.LAYER_TOO_BIG): RbmResumeError =>
+  new RbmResumeError('LAYER_TOO_BIG', what, { hint });
 
 /** Where in an archive something is wrong: the member (empty before the first), and the byte at which its header begins. */
 export interface Place {

@@ -96,7 +96,10 @@ export async function writeLayer(
     reader.end();
     const { size } = await handle.stat();
     if (diffSize > mostUnpacked(size))
-      throw layerTooBig(`a layer of ${size} bytes that unpacks to ${diffSize} bytes would not be restored`);
+      throw layerTooBig(
+        `a layer of ${size} bytes that unpacks to ${diffSize} bytes would not be restored`,
+        'What is parked stays, and builds on this machine go on in it. Does the build write files of gigabytes of zeros? Make them sparse.',
+      );
     return { diffId: parseDigest(`sha256:${diffHash.digest('hex')}`), diffSize, members };
   } finally {
     await handle.close();

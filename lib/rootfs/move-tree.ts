@@ -98,13 +98,18 @@ export async function discardDirectory(dir: string): Promise<void> {
 }
 
 /**
- * Puts a directory in the place of another, if there is one: by two renames, so a failure leaves one or the other. The old one
+ * Puts a directory in the place of whatever has that name, if anything has: by two renames, so a failure leaves one or the other. The old one
  * is removed then.
  */
 export async function replaceDirectory(from: string, to: string): Promise<void> {
   const doomed = `${to}.removing-${randomBytes(4).toString('hex')}`;
-  const isThere = (await directoryInode(to)) !== null;
-  if (isThere) await rename(to, doomed);
+  const isThere = await rename(to, doomed).then(
+    () => true,
+    (error: unknown) => {
+      if (systemErrorCode(error) === 'ENOENT') return false;
+      throw error;
+    },
+  );
   try {
     await rename(from, to);
   } catch (error) {

@@ -52,18 +52,24 @@ function packParked(store: string, hash: ProjectHash, options: PackOptions): Pro
     const parent = await findParent(paths, entries, record);
     if (parent !== null && parent.record.legs.length === record.legs.length)
       return { how: 'already-packed', snapshot: parent };
-    const isParentLost = record.snapshot !== null && parent === null;
-    const baseline = isParentLost ? null : await trustedBaseline(kept, record);
     const listingTo = `${kept.baseline}.new`;
-    const saved = await saveSnapshot(store, {
-      ...options,
-      rootfs: kept.rootfs,
-      record: portable(record),
-      base: existsSync(kept.base) ? kept.base : null,
-      ...(record.image === null ? {} : { baseName: record.image.name }),
-      baseline,
-      parent: parent?.digest ?? null,
-      listingTo,
+    const save = async (below: Snapshot | null) =>
+      saveSnapshot(store, {
+        ...options,
+        rootfs: kept.rootfs,
+        record: portable(record),
+        base: existsSync(kept.base) ? kept.base : null,
+        ...(record.image === null ? {} : { baseName: record.image.name }),
+        baseline: record.snapshot !== null && below === null ? null : await trustedBaseline(kept, record),
+        parent: below?.digest ?? null,
+        listingTo,
+      });
+    let hadParent = parent !== null;
+    const saved = await save(parent).catch((error: unknown) => {
+      if (!hadParent || !isDefect(error)) throw error;
+      // What it was to be packed on is damaged, or too much together with it.
+      hadParent = false;
+      return save(null);
     });
     await rename(listingTo, kept.baseline);
     const { digest, generation } = saved.snapshot;
@@ -71,8 +77,12 @@ function packParked(store: string, hash: ProjectHash, options: PackOptions): Pro
       ...record,
       baseline: saved.listing,
       snapshot: { digest, generation },
+      signer:
+        options.signing === undefined
+          ? null
+          : { class: options.signing.jobClass, keyId: options.signing.key.keyId },
     } satisfies KeptRecord);
-    return { how: 'packed', hadParent: parent !== null, ...saved };
+    return { how: 'packed', hadParent, ...saved };
   });
 }
 
@@ -133,7 +143,8 @@ async function trustedBaseline(kept: KeptPaths, { baseline }: KeptRecord): Promi
 
 /** What of a parked tree's record holds on other machines, too. */
 function portable(record: KeptRecord): SnapshotRecord {
-  const { workspace, idMap, container, bootId, inode, jobClass, baseline, image, snapshot, ...rest } = record;
-  void [workspace, idMap, container, bootId, inode, jobClass, baseline, image, snapshot];
+  const { workspace, idMap, container, bootId, inode, jobClass, signer, baseline, image, snapshot, ...rest } =
+    record;
+  void [workspace, idMap, container, bootId, inode, jobClass, signer, baseline, image, snapshot];
   return rest;
 }

@@ -112,7 +112,7 @@ async function restoreLayers(
     refuseForeignAttributes(snapshot, tree);
     const place = { dir: dirname(to.dir), what: 'the snapshot' };
     return await withRoom(place, needOf(tree, sources), async () => {
-      const scratch = await hold(join(tmpdir(), 'rbm-resume-restoring-'));
+      const scratch = await hold(SCRATCH_STEM);
       const partial = await hold(partialStem(to.dir));
       const onBytes = await progressOf(sources, to.onProgress);
       const extracted = extractLayers(sources, partial, { tree, scratch, onBytes });
@@ -136,6 +136,9 @@ async function restoreLayers(
     }
   }
 }
+
+/** Small files of a restore lie in a folder of this name and 16 hex digits. */
+export const SCRATCH_STEM = join(tmpdir(), 'rbm-resume-restoring-');
 
 /** A tree that is being restored has this name and 16 hex digits until it is whole. */
 export const partialStem = (dir: string): string => `${dir}.restoring-`;

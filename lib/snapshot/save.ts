@@ -27,7 +27,7 @@ import { copiesAnnotation, findBaseCopies, memberOf } from './base-copies.js';
 import { layerAnnotations, putListing, type PreparedLayer } from './base.js';
 import { commitImage } from './image.js';
 import { findLower, type Lower } from './lower.js';
-import type { Snapshot } from './snapshot.js';
+import { bounded, type Snapshot } from './snapshot.js';
 import { namingIoFailures } from '../system-error.js';
 
 /**
@@ -207,7 +207,7 @@ async function check(
   scan: ScannedTree,
   made: { readonly tree: LayeredTree; readonly layer: PreparedLayer },
 ): Promise<void> {
-  await applyLayer(made.tree, made.layer.members(), Number.MAX_SAFE_INTEGER);
+  await applyLayer(made.tree, bounded(made.layer.members(), made.tree), Number.MAX_SAFE_INTEGER);
   nameHardLinks(made.tree);
   const difference = await findDifference(made.tree, scan);
   if (difference === null) return;

@@ -3,7 +3,7 @@ import { isDigest, parseDigest, type Digest, type ProjectHash } from '../digest.
 import { RbmResumeError } from '../errors.js';
 import { layerTooBig } from '../layer/bad-layer.js';
 import { DEFAULT_TAR_LIMITS } from '../layer/tar-limits.js';
-import type { LayerMember } from '../layer/whiteout.js';
+import type { LayerMember, MemberBatches } from '../layer/whiteout.js';
 import { applyLayer, nameHardLinks, type LayeredEntry, type LayeredTree } from '../layer/merge.js';
 import type { Compression } from '../layer/compression.js';
 import { hasBlob, readJsonBlob, type BlobName } from '../store/blobs.js';
@@ -206,8 +206,8 @@ export class Snapshot {
 }
 
 /** No single layer has more entries than its bounds allow; nor may all together. */
-async function* bounded(
-  members: AsyncIterable<readonly LayerMember[]>,
+export async function* bounded(
+  members: MemberBatches,
   tree: LayeredTree,
 ): AsyncGenerator<readonly LayerMember[]> {
   const { entries } = DEFAULT_TAR_LIMITS;

@@ -66,6 +66,8 @@ export interface KeptPaths {
   readonly rootfs: string;
   /** Present once the kept tree is known to be on the disk, not only in the page cache. */
   readonly synced: string;
+  /** What has been in the way of taking it back, a line each time. */
+  readonly troubles: string;
 }
 
 export const livePathsIn = (dir: string): LivePaths => ({
@@ -94,6 +96,7 @@ export const keptPathsIn = (dir: string): KeptPaths => ({
   base: join(dir, 'base'),
   rootfs: join(dir, 'rootfs'),
   synced: join(dir, 'synced'),
+  troubles: join(dir, 'troubles'),
 });
 
 /** The paths of the store at `root`. Nothing is looked at or made. */

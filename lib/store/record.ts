@@ -87,6 +87,8 @@ const keptSchema = v.object({
   inode: text,
   /** Of which class the job was that parked it; `null` where nobody said. */
   jobClass: v.optional(v.nullable(text), null),
+  /** Whose the snapshot below it is. */
+  signer: v.optional(v.nullable(signer)),
   tmpFolders: v.array(text),
   /** The content of each input file that the tree was made of; `null` when nobody said where they are. */
   inputs: v.nullable(v.record(fileName, fileName)),
@@ -103,6 +105,7 @@ const LOCAL = [
   'bootId',
   'inode',
   'jobClass',
+  'signer',
   'baseline',
   'image',
   'snapshot',

@@ -71,6 +71,9 @@ describe('pack', { timeout: 1_200_000 }, () => {
         new RegExp(`was made by a job of class pr/7, and can't be signed as the work of class ${jobClass}`),
       );
     }
+    const all = run('pack', '--all', '--sign-key', key, '--class', 'branch');
+    assert.equal(all.status, 0);
+    assert.match(all.stderr, /was made by a job of class pr\/7/);
     assert.ok(!existsSync(storePaths(small.store).index));
   });
 

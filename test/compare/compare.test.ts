@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
@@ -85,6 +85,14 @@ describe('what builders say of their outputs', () => {
         ['out', 'equal'],
       ],
     );
+  });
+
+  it('reads provenance that has the number of legs', async () => {
+    const file = provenance('old.provenance.json', { out: 'x' }, 2);
+    const old = readFileSync(file, 'utf8').replace(/"legs":\[[^\]]*\]/, '"legs":2');
+    writeFileSync(file, old);
+    const { outputs } = await readOutputs(file);
+    assert.deepEqual([outputs.get('out')?.resumed, outputs.get('out')?.legs], [true, 2]);
   });
 
   it('differs by one byte, and the rest is told all the same', () => {

@@ -9,6 +9,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -16,7 +17,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { fingerprintInputs } from '../../lib/container/inputs.js';
-import { park, takeBack, type ParkRequest, type ParkResult } from '../../lib/container/park.js';
+import { park, type ParkRequest, type ParkResult } from '../../lib/container/park.js';
+import { takeBack } from '../../lib/container/take-back.js';
+import { findLeftovers } from '../../lib/container/prune.js';
 import { parseProjectHash } from '../../lib/digest.js';
 import { readIdMap } from '../../lib/id-map.js';
 import { chargeFailedTry } from '../../lib/store/ledger.js';
@@ -251,6 +254,57 @@ describe('what is parked', () => {
     assert.deepEqual(readFileSync(kept().record), before);
     assert.equal(readFileSync(kept().baseline, 'utf8'), 'listing');
     assert.equal((await takeIt()).how, 'rename');
+  });
+
+  it('has its place after a kill that came between its own rename and the one before', async () => {
+    await parkOne();
+    const parking = `${kept().dir}.parking-01234567`;
+    renameSync(kept().dir, parking);
+    cpSync(parking, `${kept().dir}.parking-half`, { recursive: true });
+    rmSync(join(`${kept().dir}.parking-half`, 'record.json'));
+    mkdirSync(`${kept().dir}.removing-01234567`);
+    assert.deepEqual(
+      (await findLeftovers(paths().root))
+        .flatMap(({ what, path }) => (what === 'unfinished-parking' ? path : []))
+        .sort(),
+      [`${kept().dir}.parking-half`, `${kept().dir}.removing-01234567`],
+    );
+    const taken = await takeIt();
+    assert.equal(taken.how, 'rename');
+    assert.deepEqual(readdirSync(paths().parkedRoot), []);
+  });
+
+  it('leaves nothing in the place of the container when it had to be copied and is of no use then', async () => {
+    const shm = mkdtempSync('/dev/shm/rbm-resume-park-');
+    try {
+      assert.notEqual(statSync(shm).dev, statSync(root).dev, 'one file system: nothing has to be copied');
+      await parkOne();
+      const there = storePaths(shm);
+      mkdirSync(there.parkedRoot, { recursive: true });
+      cpSync(kept().dir, there.parked(hash).dir, { recursive: true });
+      const inode = String(statSync(there.parked(hash).rootfs, { bigint: true }).ino);
+      writeFileSync(there.parked(hash).baseline, 'no listing');
+      const baseline = { entries: 1, bytes: 10, xxh64: '0'.repeat(16) };
+      editSealed(there.parked(hash).record, (record) => ({ ...record, inode, baseline }));
+      const container = join(root, 'next');
+      mkdirSync(there.live('next').dir, { recursive: true });
+      const inputsDir = join(root, 'inputs');
+      const taken = await takeBack(there, { ...build, hash, id: 'next', container, inputsDir });
+      assert.equal(taken.how, 'set-aside', JSON.stringify(taken));
+      assert.ok(!existsSync(container) && !existsSync(`${container}.partial`));
+    } finally {
+      rmSync(shm, { recursive: true });
+    }
+  });
+
+  it('goes out of the way when something other than want of room has been in it twice', async () => {
+    await parkOne();
+    const next = { ...build, hash, id: 'next', inputsDir: join(root, 'inputs') };
+    const nowhere = join(root, 'x'.repeat(300));
+    assert.equal((await takeBack(paths(), { ...next, container: nowhere })).how, 'left');
+    assert.ok(existsSync(inTree('made-by')));
+    assert.equal((await takeBack(paths(), { ...next, container: nowhere })).how, 'set-aside');
+    assert.ok(!existsSync(kept().dir));
   });
 
   it('is for jobs of the very class that parked it', async () => {

@@ -347,7 +347,7 @@ describe(
       assert.ok(!existsSync(container));
     });
 
-    async function parkTree(): Promise<void> {
+    async function parkTree(jobClass: string | null = null): Promise<void> {
       const { parkedAt, ...record } = {
         ...recordOf(HASH),
         ...{ targets: [], filename: 'hello.tar', expectedScripts: ['pre', 'build'] },
@@ -357,7 +357,7 @@ describe(
       const inputs = await fingerprintInputs(inputsDir, { project: 'hello', version: '1.2', step: 'build' });
       const here = {
         ...{ workspace: null, container: small.rootfs, idMap: await readIdMap() },
-        jobClass: null,
+        jobClass,
       };
       mkdirSync(paths.live('earlier').dir, { recursive: true });
       copyFileSync(small.base, paths.live('earlier').base);
@@ -393,6 +393,16 @@ describe(
         [[], [`${HASH}@1-${saved[0]!.digest.slice(7, 23)}.json`]],
       );
       assert.equal(await failedTries(paths, HASH), 0);
+    });
+
+    it('leaves what another class has parked where it is, after its own success too', async () => {
+      await parkTree('protected');
+      assert.match(await assertClean(), /and stays, .* was parked by a job of class protected/);
+      writeFileSync(live().tmpFoldersGiven, '2\n');
+      writeFileSync(live().scripts, 'pre 0\nbuild 0\nget 0\n');
+      const { outcome } = await exitContainer({ container, store: small.store, run: null });
+      assert.equal(outcome, 'succeeded');
+      assert.ok(existsSync(paths.parked(HASH).rootfs));
     });
 
     it('holds the image that a clean container is made of, not that of a parked tree that could not be moved', async () => {

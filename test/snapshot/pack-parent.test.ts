@@ -9,20 +9,30 @@ import { hexOf } from '../../lib/digest.js';
 import { readIdMap } from '../../lib/id-map.js';
 import { packKept } from '../../lib/snapshot/pack.js';
 import { restoreSnapshot } from '../../lib/snapshot/restore.js';
+import type { Snapshot } from '../../lib/snapshot/snapshot.js';
 import { storePaths } from '../../lib/store/paths.js';
 import { flipByte, HASH, makeSmall, recordOf } from './small-snapshots.js';
 
-const DAMAGES: Readonly<Record<string, (file: string) => void>> = {
-  damaged: flipByte,
-  missing: (file) => rmSync(file),
-};
+const manifestOf = ({ digest }: Snapshot) => hexOf(digest);
+const listingOf = ({ layers }: Snapshot) => hexOf(layers.at(-1)!.listing!.digest);
+
+const DAMAGES: readonly (readonly [
+  what: string,
+  blobOf: (parent: Snapshot) => string,
+  (file: string) => void,
+])[] = [
+  ['manifest is damaged', manifestOf, flipByte],
+  ['manifest is missing', manifestOf, (file) => rmSync(file)],
+  ['listing is damaged', listingOf, flipByte],
+];
 
 describe('a pack on top of a snapshot', () => {
-  for (const [what, damage] of Object.entries(DAMAGES)) {
-    it(`whose manifest is ${what} packs everything`, async () => {
+  for (const [what, blobOf, damage] of DAMAGES) {
+    it(`whose ${what} packs everything`, async () => {
       const small = await makeSmall();
       const paths = storePaths(small.store);
-      const { digest, generation } = await small.save();
+      const parent = await small.save();
+      const { digest, generation } = parent;
       await small.change('echo more > etc/more');
       const expected = expectRestored(await describeTree(small.rootfs));
       const live = paths.live('one');
@@ -37,7 +47,7 @@ describe('a pack on top of a snapshot', () => {
           ...{ inputs: null, baseline: null, image: null, snapshot: { digest, generation }, jobClass: null },
         },
       });
-      damage(join(paths.blobs, hexOf(digest)));
+      damage(join(paths.blobs, blobOf(parent)));
       const packed = await packKept(small.store, HASH);
       assert.ok(packed.how === 'packed' && !packed.hadParent);
       const dir = join(small.store, '..', 'restored');
