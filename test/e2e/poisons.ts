@@ -23,7 +23,7 @@ const zstdCompress = (input: Buffer): Buffer => execFileSync('zstd', ['-cq'], { 
 function listingOf(name: string, count: number): Buffer {
   const program = 'BEGIN { for (i = 0; i < n; i++) printf "f 644 0 0 0 0.000000000 -\\t%s%d|\\n|", name, i }';
   const script = 'awk -v name="$1" -v n="$2" "$3" | tr -d "\\n" | tr "|" "\\0" | zstd -cq';
-  return execFileSync('sh', ['-c', script, 'sh', name, String(count), program]);
+  return execFileSync('sh', ['-c', script, 'sh', name, String(count), program], { maxBuffer: 1 << 28 });
 }
 
 function flip(file: string): void {
