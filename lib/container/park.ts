@@ -21,7 +21,7 @@ import {
 } from '../rootfs/move-tree.js';
 import { rebaseline } from '../rootfs/rebaseline.js';
 import { keepBase } from './hold-base.js';
-import { tidyParked } from './parked-leftovers.js';
+import { parkingStem, tidyParked } from './parked-leftovers.js';
 
 const trace = traceTo('park');
 
@@ -51,7 +51,7 @@ export function park(paths: StorePaths, request: ParkRequest): Promise<ParkResul
     await tidyParked(paths, record.hash);
     if (await hasMoreWork(kept, record)) return 'already-kept';
     // What is parked already stays until all of the new one is there.
-    const fresh = keptPathsIn(`${kept.dir}.parking-${randomBytes(4).toString('hex')}`);
+    const fresh = keptPathsIn(`${parkingStem(kept.dir)}${randomBytes(4).toString('hex')}`);
     try {
       await mkdir(fresh.dir, { recursive: true });
       const { how, parkedAt } = await fill(fresh, request);

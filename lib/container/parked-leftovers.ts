@@ -4,11 +4,15 @@ import type { ProjectHash } from '../digest.js';
 import { messageOf } from '../errors.js';
 import { directoryInode, removeTree } from '../rootfs/move-tree.js';
 import { namesIn } from '../store/live.js';
-import { keptPathsIn, type StorePaths } from '../store/paths.js';
+import { keptPathsIn, type KeptPaths, type StorePaths } from '../store/paths.js';
 import { readKeptRecord } from '../store/record.js';
+import { isTroubleOfHost } from '../system-error.js';
 import { traceTo } from '../trace.js';
 
 const trace = traceTo('park');
+
+/** A tree that is being parked has this name, and something random, until it gets its place at `dir`. */
+export const parkingStem = (dir: string): string => `${dir}.parking-`;
 
 /** What a process that was killed in the middle of a parking has left beside the place for it: `HASH.parking-…`, `.removing-…`. */
 const leftoversOf = async (paths: StorePaths, hash: ProjectHash): Promise<string[]> =>
@@ -26,7 +30,8 @@ export const hasLeftovers = async (paths: StorePaths, hash: ProjectHash): Promis
 export async function tidyParked(paths: StorePaths, hash: ProjectHash): Promise<void> {
   const { dir } = paths.parked(hash);
   for (const path of await leftoversOf(paths, hash)) {
-    if (path.startsWith(`${dir}.parking-`) && (await directoryInode(dir)) === null && (await isWhole(path))) {
+    const isUnplaced = path.startsWith(parkingStem(dir)) && (await directoryInode(dir)) === null;
+    if (isUnplaced && (await isWholeParking(keptPathsIn(path)))) {
       await rename(path, dir);
       continue;
     }
@@ -34,9 +39,10 @@ export async function tidyParked(paths: StorePaths, hash: ProjectHash): Promise<
   }
 }
 
-/** The record gets its name last. */
-const isWhole = (path: string): Promise<boolean> =>
-  readKeptRecord(keptPathsIn(path).record).then(
+/** Whether all of a parked tree is there: the record gets its name last. While the disk fails nobody knows, so it counts as whole. */
+export const isWholeParking = async (kept: KeptPaths): Promise<boolean> =>
+  (await directoryInode(kept.rootfs)) !== null &&
+  readKeptRecord(kept.record).then(
     () => true,
-    () => false,
+    (error: unknown) => isTroubleOfHost(error),
   );

@@ -10,9 +10,9 @@ import { sweepHeldFolders } from '../store/held-folder.js';
 import { listLive, namesIn, type LiveEntry } from '../store/live.js';
 import { withStoreLock } from '../store/lock.js';
 import { keptPathsIn, storePaths, type StorePaths } from '../store/paths.js';
-import { readKeptRecord } from '../store/record.js';
+import { isWholeParking, parkingStem } from './parked-leftovers.js';
 import { listProcesses } from './stop/processes.js';
-import { isTroubleOfHost, namingIoFailures } from '../system-error.js';
+import { namingIoFailures } from '../system-error.js';
 
 /** Something that nobody uses any more. */
 export interface Leftover {
@@ -50,18 +50,10 @@ async function findUnfinished(paths: StorePaths): Promise<Leftover[]> {
   const found: Leftover[] = [];
   for (const name of await namesIn(paths.parkedRoot)) {
     const kept = keptPathsIn(join(paths.parkedRoot, name));
-    const [hash = '', rest = ''] = name.split('.parking-');
+    const [hash = '', rest] = name.split(parkingStem(''));
     // One whose rename was all that was missing gets its place by the next build.
-    const isPlaced = rest === '' || !(await fse.pathExists(join(paths.parkedRoot, hash)));
-    const isWhole =
-      isProjectHash(hash) &&
-      isPlaced &&
-      (await fse.pathExists(kept.rootfs)) &&
-      (await readKeptRecord(kept.record).then(
-        () => true,
-        // Nobody knows what it is while the disk fails.
-        (error: unknown) => isTroubleOfHost(error),
-      ));
+    const isPlaced = rest === undefined || !(await fse.pathExists(join(paths.parkedRoot, hash)));
+    const isWhole = isProjectHash(hash) && isPlaced && (await isWholeParking(kept));
     if (!isWhole) found.push({ what: 'unfinished-parking', path: kept.dir, project: null });
   }
   return found;

@@ -12,7 +12,7 @@ import {
 } from '../rootfs/move-tree.js';
 import { rebaseline } from '../rootfs/rebaseline.js';
 import { checkKeptTree } from '../store/kept-check.js';
-import { failedTries, MAX_FAILED_TRIES, type LedgerClass } from '../store/ledger.js';
+import { failedTries, MAX_FAILED_TRIES, tellClass, type LedgerClass } from '../store/ledger.js';
 import { readLines } from '../store/live.js';
 import type { KeptPaths, LivePaths, StorePaths } from '../store/paths.js';
 import { readKeptRecord, type KeptRecord, type LiveRecord } from '../store/record.js';
@@ -129,8 +129,8 @@ async function refuse(paths: StorePaths, taker: Taker, reason: string): Promise<
 
 /** A parked tree is not signed, so nobody judges it: it is for jobs of the very class that parked it. */
 function reasonAgainstClass({ jobClass }: KeptRecord, own: LedgerClass): string | null {
-  const told = (one: LedgerClass) => (one === null ? 'of no class' : `of class ${one}`);
-  return jobClass === own ? null : `it was parked by a job ${told(jobClass)}, and this one is ${told(own)}`;
+  if (jobClass === own) return null;
+  return `it was parked by a job ${tellClass(jobClass)}, and this one is ${tellClass(own)}`;
 }
 
 /** Why a kept tree must not be built on, or `null`. */

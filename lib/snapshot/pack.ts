@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ProjectHash } from '../digest.js';
 import { RbmResumeError } from '../errors.js';
 import { summarizeListing } from '../rootfs/baseline.js';
+import { tellClass } from '../store/ledger.js';
 import { withHashLock } from '../store/lock.js';
 import { checkKeptTree } from '../store/kept-check.js';
 import { storePaths, type KeptPaths, type StorePaths } from '../store/paths.js';
@@ -91,7 +92,7 @@ function refuseOtherClass({ hash, jobClass }: KeptRecord, signedClass: string): 
   if (jobClass === signedClass) return;
   throw new RbmResumeError(
     'OTHER_CLASS',
-    `what is parked under ${hash} was made by a job of ${jobClass === null ? 'no class' : `class ${jobClass}`}, and can't be signed as the work of class ${signedClass}`,
+    `what is parked under ${hash} was made by a job ${tellClass(jobClass)}, and can't be signed as the work of class ${signedClass}`,
     {
       hint: 'Build with the same class that signs: `rbm-resume run --class`, or `var/resume_class`.',
       fields: { hash, jobClass, signedClass },

@@ -30,6 +30,10 @@ const MAX_GIVEN_UP = 16;
  */
 export type LedgerClass = string | null;
 
+/** A job's class in a sentence: `of class pr/7`. */
+export const tellClass = (jobClass: LedgerClass): string =>
+  jobClass === null ? 'of no class' : `of class ${jobClass}`;
+
 /** How many builds that were resumed under this hash failed since the last that succeeded or was set aside. */
 export async function failedTries(
   paths: StorePaths,
