@@ -65,13 +65,13 @@ async function startContainer(options: CreateOptions): Promise<CreateResult> {
     notes.push(`${options.project} is not started, since the run was interrupted`);
     return { how: 'interrupted', hash: null, notes };
   }
-  await mkdir(live.dir, { recursive: true });
   await options.run?.addContainer(id, options.store);
   const description = readDescription(options, notes);
   const hash = description === null ? null : projectHash(description);
   trace('%s has the project hash %s', options.project, hash);
   const started = await describeStart(options, { description, hash });
-  // Before anything else, so that prune and interrupt know whose container it is.
+  // Before anything else, so that prune and interrupt know whose container it is; a folder without a record is nobody's.
+  await mkdir(live.dir, { recursive: true });
   await writeSealedAtomically(live.record, started);
   if (hash !== null) notes.push(...(await findLeftBehind(paths, { hash, id })));
 

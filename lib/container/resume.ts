@@ -146,9 +146,7 @@ async function takeOutOfUse(paths: StorePaths, taker: Taker, known: Known): Prom
 /** A line about an entry of the index that is not used. */
 function contradictionOf(judged: JudgedEntry): string[] {
   if (judged.kind !== 'contradictory') return [];
-  const [name, why] = [judged.name, judged.why].map((text) =>
-    text.length > 200 ? `${text.slice(0, 200)}…` : text,
-  );
+  const { name, why } = judged;
   return [
     `the entry ${name} of the index is not used, the build starts clean unless another is: ${why}; ` +
       '`rbm-resume verify --repair` puts it right',

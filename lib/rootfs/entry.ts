@@ -57,6 +57,9 @@ export function shownPath(path: string): string {
   return name.length > MOST_SHOWN ? `${name.slice(0, MOST_SHOWN)}…` : name;
 }
 
+/** {@link shownPath} for text from outside that is none of a path: no line break of it gets into a log. */
+export const shownText = (text: string): string => shownPath(fromBytes(Buffer.from(text, 'utf8')));
+
 /** Whether two entries are equal in all that is kept of them. */
 export const isSameEntry = (a: Entry, b: Entry): boolean =>
   a.meta === b.meta && a.target === b.target && a.link === b.link && a.xattrs === b.xattrs;

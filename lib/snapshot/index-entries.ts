@@ -1,5 +1,6 @@
 import { isProjectHash } from '../digest.js';
 import { RbmResumeError, systemErrorCode } from '../errors.js';
+import { shownText } from '../rootfs/entry.js';
 import { readJsonBlob } from '../store/blobs.js';
 import type { IndexChange } from '../store/image-index.js';
 import {
@@ -33,7 +34,7 @@ export type JudgedEntry =
   | {
       readonly kind: 'contradictory';
       readonly descriptor: Descriptor;
-      /** What the entry claims to be, `HASH@GENERATION`. */
+      /** What the entry claims to be, `HASH@GENERATION`, as it may be shown: the text of an index is anybody's. */
       readonly name: string;
       /** The project hash by its manifest, else the one that it claims. */
       readonly hash: string;
@@ -92,7 +93,7 @@ const REPEATED = [CREATED, ANNOTATION.project, ANNOTATION.hash, ANNOTATION.gener
 function contradictory(descriptor: Descriptor, hash: string, why: string): JudgedEntry {
   const { annotations = {} } = descriptor;
   const name = `${annotations[ANNOTATION.hash] ?? hash}@${annotations[ANNOTATION.generation] ?? '?'}`;
-  return { kind: 'contradictory', descriptor, name, hash, why };
+  return { kind: 'contradictory', descriptor, name: shownText(name), hash, why: shownText(why) };
 }
 
 /** `null` when it is missing or damaged, or the system refuses it. */

@@ -1,5 +1,6 @@
 import { readFile, readdir, readlink } from 'node:fs/promises';
 import { systemErrorCode } from '../errors.js';
+import { isTroubleOfHost } from '../system-error.js';
 import type { LivePaths, StorePaths } from './paths.js';
 import { readLiveRecord, type LiveRecord } from './record.js';
 
@@ -11,7 +12,7 @@ export interface LiveEntry {
   readonly id: string;
   readonly paths: LivePaths;
   readonly record: LiveRecord | null;
-  /** Whether the rbm that builds in it still runs. */
+  /** Whether the rbm that builds in it still runs. What can't be read for trouble of the host counts as its own. */
   readonly isOwnerAlive: boolean;
   /** The script that runs in it now. */
   readonly running: string | null;
@@ -26,14 +27,24 @@ export async function listLive(paths: StorePaths): Promise<LiveEntry[]> {
 /** One of them; without a record where there is none of that id. */
 export async function readLive(paths: StorePaths, id: string): Promise<LiveEntry> {
   const live = paths.live(id);
-  const record = await readLiveRecord(live.record).catch(() => null);
+  const { record, isUnknown } = await readRecordOf(live);
   return {
     id,
     paths: live,
     record,
-    isOwnerAlive: record !== null && (await isOwnerAlive(record.owner)),
+    isOwnerAlive: record === null ? isUnknown : await isOwnerAlive(record.owner),
     running: (await readRunning(live))?.name ?? null,
   };
+}
+
+async function readRecordOf(
+  live: LivePaths,
+): Promise<{ readonly record: LiveRecord | null; readonly isUnknown: boolean }> {
+  try {
+    return { record: await readLiveRecord(live.record), isUnknown: false };
+  } catch (error) {
+    return { record: null, isUnknown: isTroubleOfHost(error) };
+  }
 }
 
 /** The names in a directory, sorted; none when there is no directory. */

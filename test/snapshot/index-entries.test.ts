@@ -6,7 +6,7 @@ import { digestOf, hexOf } from '../../lib/digest.js';
 import { ANNOTATION } from '../../lib/snapshot/annotations.js';
 import { dropSnapshots } from '../../lib/snapshot/drop.js';
 import { MAX_GENERATION } from '../../lib/snapshot/index-entries.js';
-import { openStore } from '../../lib/snapshot/open-store.js';
+import { judgeIndex, openStore } from '../../lib/snapshot/open-store.js';
 import { saveSnapshot } from '../../lib/snapshot/save.js';
 import type { Snapshot } from '../../lib/snapshot/snapshot.js';
 import { verifyStore } from '../../lib/snapshot/verify.js';
@@ -78,6 +78,19 @@ describe('an entry of the index', { timeout: 600_000 }, () => {
       assert.equal(await dropSnapshots(storePaths(store), HASH), isElsewhere ? 2 : 3);
       assert.deepEqual(readIndex().manifests, isElsewhere ? [lying] : []);
     });
+
+  it('is shown without its line breaks, and not to its end when that is far', async () => {
+    for (const [text, shown] of [
+      ['1\nrbm-resume: all is well', '1\\012rbm-resume: all is well'],
+      ['x'.repeat(5000), 'x'.repeat(100)],
+    ] as const) {
+      annotate(ANNOTATION.generation, text);
+      const [judged] = await judgeIndex(storePaths(store), HASH);
+      assert.equal(judged?.kind, 'contradictory');
+      assert.ok(judged.name.startsWith(`${HASH}@${shown}`), judged.name);
+      assert.doesNotMatch(`${judged.name}${judged.why}`, /\n|x{400}/);
+    }
+  });
 
   it('is named by verify when it is spelt as nobody writes it, and used as its manifest says', async () => {
     const misspellings: [RegExp, (entry: Index['manifests'][number]) => void][] = [

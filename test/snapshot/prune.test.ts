@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { findLeftovers, pruneLeftovers } from '../../lib/container/prune.js';
@@ -112,3 +112,19 @@ it('pruneLeftovers removes what is in quarantine', { timeout: 600_000 }, async (
   await pruneLeftovers(store);
   assert.deepEqual(readdirSync(quarantineRoot), []);
 });
+
+it(
+  'pruneLeftovers leaves a build alone whose record the machine cannot read now',
+  { timeout: 600_000 },
+  async () => {
+    const { store } = await makeSmall();
+    const { liveRoot } = storePaths(store);
+    // To read the memory of a process from its beginning ends with EIO.
+    for (const [id, record] of Object.entries({ unreadable: '/proc/self/mem', damaged: '/etc/hostname' })) {
+      mkdirSync(storePaths(store).live(id).dir, { recursive: true });
+      symlinkSync(record, storePaths(store).live(id).record);
+    }
+    await pruneLeftovers(store);
+    assert.deepEqual(readdirSync(liveRoot), ['unreadable']);
+  },
+);
