@@ -4,7 +4,10 @@ export interface TarLimits {
   readonly entries: number;
   /** Components of a path. */
   readonly depth: number;
-  /** Bytes of a path or of a link's target. */
+  /**
+   * Bytes of a path or of a link's target. V8 hashes strings of more than 16,383 characters by their length alone: a map of many
+   * such paths compares each new one with all before it, and nine thousand take half an hour.
+   */
   readonly pathBytes: number;
   /** Bytes of one member's pax records other than extended attributes. */
   readonly paxBytes: number;
@@ -26,7 +29,7 @@ export interface TarLimits {
 export const DEFAULT_TAR_LIMITS: TarLimits = {
   entries: 3_000_000,
   depth: 2_048,
-  pathBytes: 65_536,
+  pathBytes: 16_000,
   paxBytes: 1 << 20,
   xattrBytes: 1 << 24,
   sparseRegions: 1_000_000,

@@ -271,9 +271,15 @@ export const POISONS: readonly Poison[] = [
   },
   {
     name: 'the listing is far too long',
-    apply: (store) => store.replaceListing(listingOf('n'.repeat(60_000), 9000)),
+    apply: (store) => store.replaceListing(listingOf('n'.repeat(15_000), 36_000)),
     then: 'out of use',
     reason: /its listing is too long/,
+  },
+  {
+    name: 'the listing has names of one length that no hash tells apart',
+    apply: (store) => store.replaceListing(listingOf('n'.repeat(60_000), 8000)),
+    then: 'out of use',
+    reason: /its name has 60001 bytes/,
   },
   {
     name: 'there are thousands of layers',
