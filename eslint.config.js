@@ -14,7 +14,7 @@ const floors = [
   ['layer'],
   ['project-hash', 'snapshot'],
   ['container', 'setup'],
-  ['prove'],
+  ['prove', 'leg', 'ci'],
   ['index'],
   ['cli'],
 ];

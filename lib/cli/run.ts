@@ -16,7 +16,7 @@ import {
 } from './trust-flags.js';
 import { underSignals } from './under-signals.js';
 
-interface RunFlags extends SigningFlags {
+export interface RunFlags extends SigningFlags {
   readonly deadline?: string;
   readonly until?: string;
   readonly grace: string;
@@ -55,13 +55,17 @@ export function registerRun(program: Command): void {
       }
       // Before rbm is started: nothing below it may inherit the descriptor.
       const signing = await readSigning(flags);
-      const result = await runUnderSignals(argv as [string, ...string[]], flags);
+      const result = await runUnderSignals(
+        argv as [string, ...string[]],
+        flags,
+        deadlineOf(flags, new Date()),
+      );
       const { packed, failures } = flags.pack ? await packKeptOf(result, flags, signing) : NOTHING_PACKED;
       const failure = failures.find((error) => error instanceof RbmResumeError);
       // The next machine would have nothing to go on with.
       const exitStatus = failures.length === 0 ? result.exitStatus : (failure?.exitStatus ?? EXIT.internal);
       if (flags.json) printJson({ ...result, exitStatus, ...(flags.pack ? { packed } : {}) });
-      else printNote(describe(result));
+      else printNote(describeRun(result));
       failures.forEach((error) => reportError(error, { json: false }));
       process.exitCode = exitStatus;
     });
@@ -70,9 +74,9 @@ export function registerRun(program: Command): void {
 const NOTHING_PACKED = { packed: [], failures: [] } as const;
 
 /** Packs what the run has kept; one that fails does not cost the others. */
-async function packKeptOf(
+export async function packKeptOf(
   result: RunResult,
-  flags: RunFlags,
+  flags: Pick<RunFlags, 'gzip' | 'withoutBase' | 'policy' | 'class'>,
   signing: Signing | null,
 ): Promise<{ readonly packed: readonly PackReport[]; readonly failures: readonly unknown[] }> {
   const packed: PackReport[] = [];
@@ -90,8 +94,12 @@ async function packKeptOf(
   return { packed, failures };
 }
 
-function runUnderSignals(argv: [string, ...string[]], flags: RunFlags): Promise<RunResult> {
-  const deadline = deadlineOf(flags, new Date());
+/** Runs rbm with what the flags say, and tells what happens on standard error. */
+export function runUnderSignals(
+  argv: [string, ...string[]],
+  flags: Pick<RunFlags, 'grace' | 'finishStatement' | 'policy' | 'class' | 'json'>,
+  deadline: Date | null,
+): Promise<RunResult> {
   const env = { ...process.env, ...trustEnvironment(flags) };
   return underSignals((signals) =>
     runBuild({
@@ -157,7 +165,8 @@ export function describeInterrupt(result: {
   return `${project}: ${script} stopped (${report.processes} processes, ${report.escalation} was enough, ${time})`;
 }
 
-function describe(result: RunResult): string {
+/** One line on how a run ended. */
+export function describeRun(result: RunResult): string {
   switch (result.outcome) {
     case 'finished':
       return result.containers.some(({ resumed }) => resumed)

@@ -1,0 +1,135 @@
+import { appendFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import type { RunResult } from '../container/run.js';
+import { RbmResumeError } from '../errors.js';
+import { judgeLeg, leaveTimes, legPaths, planLeg, takeOver, workOf, type LegEnd } from '../leg/leg.js';
+import { exportSnapshots } from '../snapshot/export.js';
+import type { Signing } from '../trust/sign.js';
+import { parseDuration, parseMoment } from './duration.js';
+import { findStore } from './find-store.js';
+import { formatBytes, formatDuration, printNote, reportError } from './output.js';
+import { describeRun, packKeptOf, runUnderSignals } from './run.js';
+import { parseSize } from './size.js';
+import { plain } from './transfer.js';
+import {
+  findTrustOrNone,
+  readSigning,
+  withSigningFlags,
+  withTrustFlags,
+  type SigningFlags,
+} from './trust-flags.js';
+
+interface LegFlags extends SigningFlags {
+  readonly startedAt?: string;
+  readonly limit: string;
+  readonly stalled: string;
+  readonly grace: string;
+  readonly finishStatement: string;
+  readonly maxPartSize: string;
+  readonly withoutBase?: true;
+  readonly outcome?: string;
+}
+
+export function registerLeg(program: Command): void {
+  const leg = program
+    .command('leg')
+    .description(
+      'one job of a long build in a CI: take over, build until there is no more time, leave behind',
+    )
+    .usage('[options] DIR -- ./rbm/rbm build PROJECT ...')
+    .argument('<dir>', 'what the service carries from job to job: snapshots/ and state/')
+    .argument('<command...>', 'the rbm command')
+    .requiredOption('--limit <span>', 'how long the service lets the job run, such as 350m')
+    .option('--started-at <time>', 'when it began to count: seconds since 1970, or ISO 8601 (default: now)')
+    .option('--stalled <count>', 'how many legs in a row have come to nothing; ends earlier then', '0')
+    .option('--grace <span>', 'how long scripts may take to end before they are killed', '60s')
+    .option('--finish-statement <span>', 'how long a statement other than make may take to end first', '20s')
+    .option('--max-part-size <size>', 'no file that is carried is larger', '400M')
+    .option('--without-base', 'leave the container image out: every machine has the same')
+    .option('--outcome <file>', 'append outcome=finished|interrupted|failed and progress=true|false');
+  withTrustFlags(withSigningFlags(leg))
+    .addHelpText(
+      'after',
+      '\nExit status: 0 finished, or interrupted and to be gone on with by the next job (`--outcome` says which);\n' +
+        "otherwise rbm's own: the build failed.",
+    )
+    .action(async (dir: string, argv: string[], ...[flags, command]: [LegFlags, Command]) => {
+      const signing = await readSigning(flags);
+      const startedAt = parseStart(flags.startedAt);
+      const store = await findStore(command.optsWithGlobals<{ store?: string }>().store);
+      const plan = await planLeg(dir, {
+        startedAt,
+        limitMs: parseDuration(flags.limit),
+        stalledLegs: parseCount(flags.stalled),
+      });
+      const isOver = plan.deadline.getTime() <= Date.now();
+      printNote(
+        `this job ends ${formatDuration(plan.reserveMs)} before its limit, ` +
+          (isOver ? 'which is over already' : `at ${plan.deadline.toISOString()}`),
+      );
+      await tellTakenOver(store, dir, flags);
+      const result = await runUnderSignals(argv as [string, ...string[]], flags, plan.deadline);
+      printNote(describeRun(result));
+      const isKept = await leaveBehind({ store, dir, flags, signing, result });
+      const end = judgeLeg({ result, before: plan.before, workSeconds: await workOf(result), isKept });
+      await tell(end, flags);
+      process.exitCode = end.outcome === 'failed' ? result.exitStatus : 0;
+    });
+}
+
+const parseStart = (text: string | undefined): Date =>
+  text === undefined
+    ? new Date()
+    : /^\d{1,12}$/.test(text)
+      ? new Date(Number(text) * 1000)
+      : parseMoment(text, new Date());
+
+function parseCount(text: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text);
+  throw new RbmResumeError('USAGE', `not a number of legs: "${text}"`, { hint: 'Such as 0.' });
+}
+
+async function tellTakenOver(store: string, dir: string, flags: LegFlags): Promise<void> {
+  const { imported, trouble } = await takeOver(store, dir, await findTrustOrNone(flags, store));
+  if (trouble !== null) printNote(`nothing is taken over from ${dir}: ${trouble}`);
+  for (const { project, generation } of imported?.imported ?? [])
+    printNote(`taken over: ${plain(project)}, generation ${generation}`);
+  for (const { project, reason } of imported?.refused ?? [])
+    printNote(`not taken over: ${plain(project)}: ${plain(reason)}`);
+}
+
+/** Whether the next leg finds all that this one has kept. What fails here costs work, and not the job. */
+async function leaveBehind(of: {
+  readonly store: string;
+  readonly dir: string;
+  readonly flags: LegFlags;
+  readonly signing: Signing | null;
+  readonly result: RunResult;
+}): Promise<boolean> {
+  const { store, dir, flags, signing, result } = of;
+  const since = Date.now();
+  const { failures } = await packKeptOf(result, flags, signing);
+  failures.forEach((error) => reportError(error, { json: false }));
+  let isWritten = false;
+  try {
+    const { bytes, snapshots } = await exportSnapshots(store, legPaths(dir).snapshots, {
+      maxPartSize: parseSize(flags.maxPartSize),
+      withoutBase: flags.withoutBase ?? false,
+    });
+    printNote(`${snapshots.length} snapshot(s), ${formatBytes(bytes)}, are left for the next job`);
+    isWritten = true;
+  } catch (error) {
+    reportError(error, { json: false });
+  }
+  await leaveTimes(dir, {
+    packSeconds: Math.ceil((Date.now() - since) / 1000),
+    workSeconds: await workOf(result),
+  });
+  return isWritten && failures.length === 0;
+}
+
+async function tell({ outcome, progress }: LegEnd, flags: LegFlags): Promise<void> {
+  const lines = `outcome=${outcome}\nprogress=${progress}\n`;
+  if (outcome === 'interrupted' && !progress) printNote('this job has not brought the build on');
+  if (flags.outcome !== undefined) await appendFile(flags.outcome, lines);
+}
