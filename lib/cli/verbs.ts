@@ -7,6 +7,7 @@ import type { Command } from 'commander';
 const VERBS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   run: async () => (await import('./run.js')).registerRun,
   leg: async () => (await import('./leg.js')).registerLeg,
+  ci: async () => (await import('./ci.js')).registerCi,
   prove: async () => (await import('./prove.js')).registerProve,
   compare: async () => (await import('./compare.js')).registerCompare,
   interrupt: async () => (await import('./interrupt.js')).registerInterrupt,

@@ -107,3 +107,8 @@ async function namedBy(rbmDir: string): Promise<string[]> {
   );
   return Object.keys(SOMETIMES).filter((name) => named.includes(name));
 }
+
+/** The Debian packages of all Perl modules that some version of rbm loads. */
+export const PERL_PACKAGES: readonly string[] = [
+  ...new Set([...Object.values(MODULES), ...Object.values(SOMETIMES)]),
+].sort();

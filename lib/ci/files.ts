@@ -1,0 +1,110 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { RbmResumeError, systemErrorCode } from '../errors.js';
+import { writeFileDurably } from '../store/atomic-write.js';
+import { cirrusFiles } from './cirrus.js';
+import { githubFiles } from './github.js';
+import { gitlabFiles } from './gitlab.js';
+import { divideIntoJobs, type JobBuild } from './jobs.js';
+import { DEFAULT_PREPARE } from './prepare.js';
+import type { CiFile, CiService, CiSettings } from './settings.js';
+import { woodpeckerFiles } from './woodpecker.js';
+
+export type { CiFile, CiService } from './settings.js';
+
+/** How long each service lets a job run on its own machines, less what starting one takes, in minutes. */
+export const LIMIT_MINUTES: Readonly<Record<CiService, number>> = {
+  github: 350,
+  gitlab: 170,
+  woodpecker: 55,
+  cirrus: 115,
+};
+
+const WRITERS: Readonly<Record<CiService, (settings: CiSettings) => CiFile[]>> = {
+  github: githubFiles,
+  gitlab: gitlabFiles,
+  woodpecker: woodpeckerFiles,
+  cirrus: cirrusFiles,
+};
+
+export const CI_SERVICES = Object.keys(WRITERS) as readonly CiService[];
+
+/** What is to be built, as a plan has it: the last build is the project itself. */
+export interface CiPlan {
+  readonly project: string;
+  readonly step: string;
+  readonly targets: readonly string[];
+  readonly builds: readonly JobBuild[];
+}
+
+export interface CiOptions {
+  /** Projects, or ids of the plan, that get a job of their own. @default the project itself */
+  readonly heavy?: readonly string[];
+  /** @default `./rbm/rbm` */
+  readonly rbm?: string;
+  /** How rbm-resume is called in a job. @default `rbm-resume` */
+  readonly command?: string;
+  /** Shell lines before each leg. @default installs what is needed with apt-get and npm */
+  readonly prepare?: readonly string[];
+  /** How long a job may run, in seconds. @default {@link LIMIT_MINUTES} */
+  readonly limitSeconds?: number;
+  /** @default `main` */
+  readonly branch?: string;
+  /** A policy file in the workspace. @default none: nothing is signed */
+  readonly policy?: string | null;
+  /** How many legs in a row may come to nothing. @default 3 */
+  readonly maxStalled?: number;
+  /** Folders that rbm clones and downloads to. @default `git_clones` */
+  readonly clones?: readonly string[];
+}
+
+/**
+ * The configuration of a CI service that builds a plan in legs. The same plan and options give the same bytes.
+ * @throws RbmResumeError `USAGE` for a heavy project that the plan does not have, or a number that makes no sense
+ */
+export function ciFiles(service: CiService, plan: CiPlan, options: CiOptions = {}): CiFile[] {
+  const { limitSeconds = LIMIT_MINUTES[service] * 60, maxStalled = 3 } = options;
+  for (const number of [limitSeconds, maxStalled])
+    if (!Number.isSafeInteger(number) || number < 1)
+      throw new RbmResumeError('USAGE', `not a number of seconds or legs: ${number}`, {
+        hint: 'Such as 120.',
+      });
+  return WRITERS[service]({
+    project: plan.project,
+    step: plan.step,
+    targets: plan.targets,
+    jobs: divideIntoJobs(plan.builds, options.heavy ?? [plan.project]),
+    rbm: options.rbm ?? './rbm/rbm',
+    command: options.command ?? 'rbm-resume',
+    prepare: options.prepare ?? DEFAULT_PREPARE,
+    limitSeconds,
+    branch: options.branch ?? 'main',
+    policy: options.policy ?? null,
+    maxStalled,
+    clones: options.clones ?? ['git_clones'],
+  });
+}
+
+/** Those of the files that the workspace does not have, or has otherwise, in their order. */
+export async function findStaleFiles(workspace: string, files: readonly CiFile[]): Promise<CiFile[]> {
+  const stale: CiFile[] = [];
+  for (const file of files) if ((await readText(join(workspace, file.path))) !== file.text) stale.push(file);
+  return stale;
+}
+
+/** Writes the files into the workspace. */
+export async function writeCiFiles(workspace: string, files: readonly CiFile[]): Promise<void> {
+  for (const { path, text } of files) {
+    await mkdir(dirname(join(workspace, path)), { recursive: true });
+    await writeFileDurably(join(workspace, path), text);
+  }
+}
+
+async function readText(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return null;
+    throw error;
+  }
+}

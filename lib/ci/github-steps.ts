@@ -1,0 +1,133 @@
+import type { CiJob } from './jobs.js';
+import { buildCommand, carryDir, limitOf, nameOf, type CiSettings } from './settings.js';
+import { script } from './yaml.js';
+
+/** When the job began, as the service counts: nothing comes before it. */
+const BEGAN = '"$RUNNER_TEMP/rbm-resume-began"';
+
+/**
+ * The steps of one leg. Caches can't be changed once they are written, so each leg writes new ones, the newest of a name is
+ * restored, and those before it are removed. Snapshots and times are saved whatever became of the build; times come last, since they
+ * tell how long the snapshots took.
+ */
+export function stepsOf(settings: CiSettings, job: CiJob): object[] {
+  const { jobs, clones, prepare } = settings;
+  const needed = jobs.filter(({ id }) => job.needs.includes(id));
+  const dir = carryDir(job);
+  const always = '${{ always() }}';
+  const withOutput = "${{ always() && steps.leg.outputs.outcome == 'finished' }}";
+  return [
+    { name: 'Note when the job began', run: script([`date +%s > ${BEGAN}`]) },
+    { name: 'Check out', uses: 'actions/checkout@v4', with: { submodules: 'recursive' } },
+    { name: 'Set up Node.js', uses: 'actions/setup-node@v4', with: { 'node-version': '22' } },
+    { name: 'Prepare the machine', run: script(prepare) },
+    restore(settings, { what: `out-${job.id}`, paths: job.outputs }),
+    ...needed.map((one) => restore(settings, { what: `out-${one.id}`, paths: one.outputs })),
+    ...clones.map((folder) =>
+      restore(settings, { what: `clones-${job.id}-${slug(folder)}`, paths: [folder] }),
+    ),
+    restore(settings, { what: `snapshots-${job.id}`, paths: [`${dir}/snapshots`] }),
+    restore(settings, { what: `times-${job.id}`, paths: [`${dir}/state`] }),
+    legStep(settings, job),
+    {
+      name: 'Note when the upload began',
+      if: always,
+      run: script([`mkdir -p ${dir}/state`, stamp(dir, 'began')]),
+    },
+    save(settings, { what: `snapshots-${job.id}`, paths: [`${dir}/snapshots`], if: always }),
+    save(settings, { what: `out-${job.id}`, paths: job.outputs, if: withOutput }),
+    ...clones.map((folder) =>
+      save(settings, { what: `clones-${job.id}-${slug(folder)}`, paths: [folder], if: always }),
+    ),
+    { name: 'Note when the upload ended', if: always, run: script([stamp(dir, 'ended')]) },
+    save(settings, { what: `times-${job.id}`, paths: [`${dir}/state`], if: always }),
+    pruneStep(settings, job),
+  ];
+}
+
+function legStep(settings: CiSettings, job: CiJob): object {
+  const { command, policy } = settings;
+  const flags = [
+    `--started-at "$(cat ${BEGAN})" --limit ${limitOf(settings)} --stalled "$STALLED"`,
+    ...(policy === null ? [] : ['"${signing[@]}"']),
+    `--outcome "$GITHUB_OUTPUT"`,
+  ];
+  return {
+    name: 'Build',
+    id: 'leg',
+    env: {
+      STALLED: '${{ needs.begin.outputs.stalled }}',
+      // Empty for pull requests from forks: what they pack is not signed.
+      ...(policy === null ? {} : { SIGN_KEY: '${{ secrets.RBM_RESUME_SIGN_KEY }}' }),
+    },
+    run: script([
+      ...(policy === null
+        ? []
+        : [
+            'signing=()',
+            'if [ -n "$SIGN_KEY" ]; then exec 9<<< "$SIGN_KEY"; signing=(--sign-key-fd 9 --builder "$GITHUB_RUN_ID"); fi',
+            'unset SIGN_KEY',
+          ]),
+      `${command} leg ${carryDir(job)} ${flags.join(' ')} -- \\`,
+      `  ${buildCommand(settings, job)}`,
+    ]),
+  };
+}
+
+interface Cached {
+  readonly what: string;
+  readonly paths: readonly string[];
+  readonly if?: string;
+}
+
+/** Keys are of the scope, what it is, and the run: the part before the run finds the newest. */
+const prefixOf = (settings: CiSettings, what: string, scope = '${{ env.RBM_RESUME_SCOPE }}'): string =>
+  `${nameOf(settings)}-${what}-${scope}-`;
+
+const restore = (settings: CiSettings, { what, paths }: Cached): object => ({
+  name: `Fetch ${what}`,
+  uses: 'actions/cache/restore@v4',
+  // A service that has no cache today costs time, and not the job.
+  'continue-on-error': true,
+  with: {
+    path: paths.join('\n'),
+    key: keyOf(settings, what),
+    // A pull request begins with what its branch has; its own is never taken by the branch.
+    'restore-keys': script([prefixOf(settings, what), prefixOf(settings, what, 'branch')]),
+  },
+});
+
+const save = (settings: CiSettings, cached: Cached): object => ({
+  name: `Save ${cached.what}`,
+  if: cached.if,
+  uses: 'actions/cache/save@v4',
+  'continue-on-error': true,
+  with: { path: cached.paths.join('\n'), key: keyOf(settings, cached.what) },
+});
+
+const keyOf = (settings: CiSettings, what: string): string =>
+  `${prefixOf(settings, what)}\${{ github.run_id }}-\${{ github.run_attempt }}`;
+
+/** A repository has 10 GB for all its caches, and the oldest go first: those that a newer one stands for go at once. */
+function pruneStep(settings: CiSettings, job: CiJob): object {
+  const clones = settings.clones.map((folder) => `clones-${job.id}-${slug(folder)}`);
+  const kinds = [...['snapshots', 'times', 'out'].map((kind) => `${kind}-${job.id}`), ...clones];
+  return {
+    name: 'Remove the caches of the legs before',
+    if: '${{ always() }}',
+    // The token of a pull request from a fork may not.
+    'continue-on-error': true,
+    env: { GH_TOKEN: '${{ github.token }}' },
+    run: script([
+      `for kind in ${kinds.join(' ')}; do`,
+      `  prefix="${nameOf(settings)}-$kind-$RBM_RESUME_SCOPE-"`,
+      `  gh cache list --key "$prefix" --ref "$GITHUB_REF" --sort created_at --order desc --limit 100 --json id --jq '.[1:][].id' |`,
+      '    while read -r id; do gh cache delete "$id"; done',
+      'done',
+    ]),
+  };
+}
+
+const stamp = (dir: string, what: string): string => `date +%s > ${dir}/state/upload-${what}`;
+
+const slug = (folder: string): string => folder.replace(/[^A-Za-z0-9_]+/g, '-');

@@ -1,0 +1,144 @@
+import {
+  buildCommand,
+  carryDir,
+  headOf,
+  limitOf,
+  minutesOf,
+  nameOf,
+  type CiFile,
+  type CiSettings,
+} from './settings.js';
+import type { CiJob } from './jobs.js';
+import { script, toYaml } from './yaml.js';
+
+/**
+ * A file to include in `.gitlab-ci.yml`. Each job is a leg; the last one asks the service for another pipeline for as long as one
+ * was interrupted. A job that can't go on since one that it needs was interrupted ends at once.
+ */
+export function gitlabFiles(settings: CiSettings): CiFile[] {
+  const { branch, jobs, policy } = settings;
+  const pipeline = {
+    workflow: {
+      rules: [
+        { if: "$CI_PIPELINE_SOURCE == 'merge_request_event'" },
+        { if: `$CI_COMMIT_BRANCH == '${branch}'` },
+        // Another leg of a branch.
+        { if: "$CI_PIPELINE_SOURCE == 'pipeline' || $CI_PIPELINE_SOURCE == 'trigger'" },
+      ],
+    },
+    variables: {
+      RBM_RESUME_LEG: '1',
+      RBM_RESUME_STALLED: '0',
+      ...(policy === null ? {} : { RBM_RESUME_POLICY: policy }),
+    },
+    ...Object.fromEntries(jobs.map((job) => [job.id, jobOf(settings, job)])),
+    'next-leg': nextJob(settings),
+  };
+  return [
+    { path: `.gitlab/${nameOf(settings)}.gitlab-ci.yml`, text: toYaml(pipeline, headOf('gitlab', settings)) },
+  ];
+}
+
+const outcomeOf = (job: CiJob | { readonly id: string }): string => `.rbm-resume/${job.id}.outcome`;
+
+function jobOf(settings: CiSettings, job: CiJob): object {
+  const { clones, policy, prepare, command } = settings;
+  const dir = carryDir(job);
+  const flags = [
+    `--started-at "$CI_JOB_STARTED_AT" --limit ${limitOf(settings)} --stalled "$RBM_RESUME_STALLED"`,
+    ...(policy === null ? [] : ['"$@"']),
+    `--outcome ${outcomeOf(job)}`,
+  ];
+  return {
+    stage: 'build',
+    needs: job.needs.map((id) => ({ job: id, artifacts: true })),
+    timeout: `${minutesOf(settings)} minutes`,
+    // A leg that is cancelled loses its upload.
+    interruptible: false,
+    // A runner that dies is no failure of the build.
+    retry: { max: 2, when: ['runner_system_failure', 'stuck_or_timeout_failure'] },
+    cache: [
+      {
+        key: `${nameOf(settings)}-${job.id}-$CI_COMMIT_REF_SLUG`,
+        paths: [`${dir}/`, ...job.outputs.map(folder)],
+        when: 'always',
+      },
+      ...(clones.length === 0
+        ? []
+        : [{ key: `${nameOf(settings)}-${job.id}-clones`, paths: clones.map(folder), when: 'always' }]),
+    ],
+    artifacts: {
+      // What a job was interrupted in stays in the cache.
+      paths: [outcomeOf(job), ...job.outputs.map(folder)],
+      when: 'always',
+      expire_in: '1 week',
+    },
+    script: [
+      script([
+        'set -eu',
+        'mkdir -p .rbm-resume',
+        `rm -f ${outcomeOf(job)}`,
+        ...job.needs.flatMap((id) => [
+          `if ! grep -q '^outcome=finished' ${outcomeOf({ id })}; then`,
+          `  echo 'This job waits for ${id}, which is not finished.'`,
+          `  echo outcome=waiting > ${outcomeOf(job)}`,
+          '  exit 0',
+          'fi',
+        ]),
+        ...prepare,
+        ...(policy === null ? [] : classLines()),
+        `${command} leg ${dir} ${flags.join(' ')} -- \\`,
+        `  ${buildCommand(settings, job)}`,
+      ]),
+    ],
+  };
+}
+
+/** Protected variables are there on protected branches only: elsewhere what is packed is not signed. */
+const classLines = (): string[] => [
+  'if [ -n "${CI_MERGE_REQUEST_IID:-}" ]; then class="pr/$CI_MERGE_REQUEST_IID"',
+  'elif [ "$CI_COMMIT_REF_PROTECTED" = true ]; then class=protected',
+  'else class=branch; fi',
+  'set -- --class "$class"',
+  'if [ -n "${RBM_RESUME_SIGN_KEY:-}" ]; then',
+  '  exec 9< "$RBM_RESUME_SIGN_KEY"',
+  '  set -- "$@" --sign-key-fd 9 --builder "$CI_JOB_ID"',
+  'fi',
+];
+
+/** Runs whatever became of the others, and looks at what they have left. */
+function nextJob({ jobs, maxStalled }: CiSettings): object {
+  return {
+    stage: '.post',
+    when: 'always',
+    needs: jobs.map(({ id }) => ({ job: id, artifacts: true, optional: true })),
+    timeout: '5 minutes',
+    script: [
+      script([
+        'set -eu',
+        'progress=false finished=true',
+        `for job in ${jobs.map(({ id }) => id).join(' ')}; do`,
+        '  outcome=$(sed -n "s/^outcome=//p" ".rbm-resume/$job.outcome" 2> /dev/null || echo lost)',
+        '  echo "$job: ${outcome:=lost}"',
+        '  if [ "$outcome" = failed ]; then echo "A build has failed; its job says why."; exit 1; fi',
+        '  if [ "$outcome" != finished ]; then finished=false; fi',
+        '  if grep -q "^progress=true" ".rbm-resume/$job.outcome" 2> /dev/null; then progress=true; fi',
+        'done',
+        'if [ "$finished" = true ]; then echo "All is built."; exit 0; fi',
+        'stalled=0',
+        'if [ "$progress" = false ]; then stalled=$((RBM_RESUME_STALLED + 1)); fi',
+        `if [ "$stalled" -ge ${maxStalled} ]; then`,
+        '  echo "$stalled legs in a row have come to nothing: the logs of the last one say where it stood."',
+        '  exit 1',
+        'fi',
+        'curl --fail --silent --show-error --retry 5 --request POST \\',
+        '  --form "token=$CI_JOB_TOKEN" --form "ref=$CI_COMMIT_REF_NAME" \\',
+        '  --form "variables[RBM_RESUME_LEG]=$((RBM_RESUME_LEG + 1))" \\',
+        '  --form "variables[RBM_RESUME_STALLED]=$stalled" \\',
+        '  "$CI_API_V4_URL/projects/$CI_PROJECT_ID/trigger/pipeline"',
+      ]),
+    ],
+  };
+}
+
+const folder = (path: string): string => `${path}/`;

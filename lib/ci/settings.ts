@@ -1,0 +1,78 @@
+import type { CiJob } from './jobs.js';
+
+export type CiService = 'github' | 'gitlab' | 'woodpecker' | 'cirrus';
+
+/** What the configuration of every service is made of. */
+export interface CiSettings {
+  /** The project that is built in the end, and with what targets. */
+  readonly project: string;
+  readonly step: string;
+  readonly targets: readonly string[];
+  /** In an order in which they can run. */
+  readonly jobs: readonly CiJob[];
+  /** How rbm is called in the workspace. */
+  readonly rbm: string;
+  /** How rbm-resume is called. */
+  readonly command: string;
+  /** Shell lines that make the machine ready; run in the workspace. */
+  readonly prepare: readonly string[];
+  /** How long a job may run, in seconds, as the service counts. */
+  readonly limitSeconds: number;
+  /** The branch whose pushes are built. */
+  readonly branch: string;
+  /** A policy file in the workspace: classes are told and snapshots signed. `null`: none. */
+  readonly policy: string | null;
+  /** After so many legs in a row that came to nothing, no other is begun. */
+  readonly maxStalled: number;
+  /** Folders of the workspace with git clones and downloads, which rbm fills. */
+  readonly clones: readonly string[];
+}
+
+/** A file of a configuration, by its path in the workspace. */
+export interface CiFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** The folder that carries a job's snapshots and times from leg to leg; see `legPaths`. */
+export const carryDir = (job: CiJob): string => `.rbm-resume/${job.id}`;
+
+/** The name of the whole, such as `rbm-clang`. */
+export const nameOf = ({ project }: CiSettings): string => `rbm-${project.replace(/[^A-Za-z0-9_]+/g, '-')}`;
+
+/** The rbm commands of a job, which build all of it. */
+export const buildCommand = (settings: CiSettings, job: CiJob): string => {
+  const commands = job.roots.map(({ project, step, targets }) =>
+    [
+      settings.rbm,
+      'build',
+      project,
+      ...(step === 'build' ? [] : ['--step', step]),
+      ...targets.flatMap((target) => ['--target', target]),
+    ]
+      .map(quote)
+      .join(' '),
+  );
+  const [only = 'true'] = commands;
+  return commands.length === 1 ? only : `sh -c ${quote(commands.join(' && '))}`;
+};
+
+/** The limit as `leg` takes it. */
+export const limitOf = ({ limitSeconds }: CiSettings): string =>
+  limitSeconds % 60 === 0 ? `${limitSeconds / 60}m` : `${limitSeconds}s`;
+
+/** The limit as services take it, in whole minutes. */
+export const minutesOf = ({ limitSeconds }: CiSettings): number => Math.ceil(limitSeconds / 60);
+
+/** A word for a shell, in quotes only where it needs them. */
+export const quote = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+
+/** What stands at the top of each generated file. */
+export const headOf = (service: CiService, settings: CiSettings): string =>
+  [
+    `Written by \`rbm-resume ci ${service} ${settings.project}\`; \`--check\` says whether it is up to date.`,
+    'Do not edit it: the next run of that command writes it anew.',
+  ]
+    .map((line) => ` ${line}`)
+    .join('\n');

@@ -1,0 +1,71 @@
+import { buildCommand, headOf, limitOf, nameOf, quote, type CiFile, type CiSettings } from './settings.js';
+import { script, toYaml } from './yaml.js';
+
+/**
+ * Woodpecker has neither caches nor jobs that start others by themselves. So there is one workflow, for an agent with the backend
+ * `local`, which keeps snapshots, times and outputs in a folder of its own; and what was interrupted is begun again by the
+ * service's own API, for which a token is needed as a secret.
+ */
+export function woodpeckerFiles(settings: CiSettings): CiFile[] {
+  const name = nameOf(settings);
+  const { branch, command, maxStalled, prepare } = settings;
+  const outputs = [...new Set(settings.jobs.flatMap((job) => job.outputs))].sort();
+  const folders = [...outputs, ...settings.clones];
+  const workflow = {
+    when: [{ event: ['push', 'manual'], branch }, { event: 'pull_request' }],
+    labels: { backend: 'local' },
+    steps: [
+      {
+        name: 'leg',
+        image: 'bash',
+        environment: { RBM_RESUME_TOKEN: { from_secret: 'rbm_resume_token' } },
+        commands: [
+          script([
+            'set -eu',
+            // Pull requests apart from branches; what a stranger's job writes nobody else reads.
+            `carry="\${RBM_RESUME_CARRY:-/var/cache/rbm-resume}/$CI_REPO_ID/${name}/\${CI_COMMIT_PULL_REQUEST:+pr-}\${CI_COMMIT_PULL_REQUEST:-branch}"`,
+            'mkdir -p "$carry"',
+            `for folder in ${folders.map(quote).join(' ')}; do`,
+            '  mkdir -p "$folder" "$carry/$folder"',
+            '  cp -a "$carry/$folder/." "$folder/"',
+            'done',
+            ...prepare,
+            'outcome=$(mktemp) status=0',
+            'stalled=$(cat "$carry/stalled" 2> /dev/null || echo 0)',
+            `${command} leg "$carry" --started-at "$CI_PIPELINE_STARTED" --limit ${limitOf(settings)} --stalled "$stalled" --outcome "$outcome" -- \\`,
+            `  ${wholeCommand(settings)} || status=$?`,
+            `for folder in ${folders.map(quote).join(' ')}; do cp -a "$folder/." "$carry/$folder/"; done`,
+            'if [ "$status" -ne 0 ]; then exit "$status"; fi',
+            'if grep -q "^outcome=finished" "$outcome"; then rm -f "$carry/stalled"; exit 0; fi',
+            'if grep -q "^progress=true" "$outcome"; then stalled=0; else stalled=$((stalled + 1)); fi',
+            'echo "$stalled" > "$carry/stalled"',
+            `if [ "$stalled" -ge ${maxStalled} ]; then`,
+            '  echo "$stalled legs in a row have come to nothing: the log says where it stood."; exit 1',
+            'fi',
+            'if [ -z "${RBM_RESUME_TOKEN:-}" ]; then',
+            '  echo "Not finished yet: start this pipeline again (with the secret rbm_resume_token it does so itself)."; exit 1',
+            'fi',
+            'curl --fail --silent --show-error --retry 5 --request POST \\',
+            '  --header "Authorization: Bearer $RBM_RESUME_TOKEN" \\',
+            '  "$CI_SYSTEM_URL/api/repos/$CI_REPO_ID/pipelines/$CI_PIPELINE_NUMBER"',
+          ]),
+        ],
+      },
+    ],
+  };
+  return [{ path: `.woodpecker/${name}.yaml`, text: toYaml(workflow, headOf('woodpecker', settings)) }];
+}
+
+/** All jobs, one after the other: rbm builds what the last one needs. */
+const wholeCommand = (settings: CiSettings): string => {
+  const { project, step, targets } = settings;
+  const root = { id: project, project, step, targets, output: '', needs: [] };
+  return buildCommand(settings, {
+    id: 'all',
+    isHeavy: true,
+    builds: [root],
+    roots: [root],
+    needs: [],
+    outputs: [],
+  });
+};

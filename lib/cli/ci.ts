@@ -1,0 +1,155 @@
+import { readFile } from 'node:fs/promises';
+import { Argument, type Command } from 'commander';
+import * as v from 'valibot';
+import { CI_SERVICES, ciFiles, findStaleFiles, writeCiFiles, type CiPlan } from '../ci/files.js';
+import type { CiService } from '../ci/settings.js';
+import { EXIT, messageOf, RbmResumeError } from '../errors.js';
+import { parseDuration } from './duration.js';
+import { findWorkspace } from './find-store.js';
+import { printJson, printLine, printNote } from './output.js';
+
+interface CiFlags {
+  readonly target: readonly string[];
+  readonly step?: string;
+  readonly plan?: string;
+  readonly heavy: readonly string[];
+  readonly heavyOver?: string;
+  readonly times?: string;
+  readonly rbm: string;
+  readonly command: string;
+  readonly prepare: readonly string[];
+  readonly limit?: string;
+  readonly branch: string;
+  readonly policy?: string;
+  readonly maxStalled: string;
+  readonly clones: readonly string[];
+  readonly check?: true;
+  readonly json?: true;
+}
+
+const collect = (value: string, before: readonly string[]): string[] => [...before, value];
+const NONE: readonly string[] = [];
+
+export function registerCi(program: Command): void {
+  program
+    .command('ci')
+    .description('write the configuration of a CI service that builds a project in as many legs as it takes')
+    .addArgument(new Argument('<service>').choices(CI_SERVICES))
+    .argument('<project>', 'what is built in the end')
+    .option('--target <target>', 'as for rbm; can be given several times', collect, NONE)
+    .option('--step <step>', 'as for rbm')
+    .option('--heavy <project>', 'gets a job of its own; several times (default: the project)', collect, NONE)
+    .option('--heavy-over <span>', 'projects that --times says to take longer get a job of their own')
+    .option('--times <file>', 'of --heavy-over: JSON, {"PROJECT": SECONDS}')
+    .option(
+      '--limit <span>',
+      'how long the service lets a job run (github 350m, gitlab 170m, woodpecker 55m)',
+    )
+    .option('--branch <name>', 'whose pushes are built', 'main')
+    .option(
+      '--policy <file>',
+      'whose snapshots are used, a file of the workspace: then jobs tell their class',
+    )
+    .option('--max-stalled <count>', 'no more legs after so many that came to nothing', '3')
+    .option(
+      '--clones <folder>',
+      'of the workspace, cached too; several times (default: git_clones)',
+      collect,
+      NONE,
+    )
+    .option('--rbm <command>', 'how rbm is called in the workspace', './rbm/rbm')
+    .option('--command <command>', 'how rbm-resume is called in a job', 'rbm-resume')
+    .option(
+      '--prepare <line>',
+      'shell that makes a machine ready, in place of apt-get and npm; several times',
+      collect,
+      NONE,
+    )
+    .option('--plan <file>', 'what `rbm-resume plan --json` printed, in place of asking rbm')
+    .option('--check', 'change nothing: do the files say what they would be now?')
+    .option('--json', 'print as JSON')
+    .addHelpText('after', '\nExit status of --check: 0 up to date; 78 not.')
+    .action(writeConfiguration);
+}
+
+async function writeConfiguration(service: CiService, project: string, flags: CiFlags): Promise<void> {
+  const workspace = findWorkspace(process.cwd());
+  if (workspace === null) {
+    throw new RbmResumeError('NO_WORKSPACE', `no rbm.conf in ${process.cwd()} or above it`, {
+      hint: 'Go to the workspace first.',
+    });
+  }
+  const plan = await findPlan(workspace, project, flags);
+  const heavy = [...flags.heavy, ...(await slowOnes(flags, plan))];
+  const files = ciFiles(service, plan, {
+    ...(heavy.length === 0 ? {} : { heavy }),
+    ...(flags.prepare.length === 0 ? {} : { prepare: flags.prepare }),
+    ...(flags.clones.length === 0 ? {} : { clones: flags.clones.filter((folder) => folder !== '') }),
+    ...(flags.limit === undefined ? {} : { limitSeconds: Math.floor(parseDuration(flags.limit) / 1000) }),
+    ...{ rbm: flags.rbm, command: flags.command, branch: flags.branch },
+    policy: flags.policy ?? null,
+    maxStalled: Number(flags.maxStalled),
+  });
+  const stale = await findStaleFiles(workspace, files);
+  if (!flags.check) await writeCiFiles(workspace, stale);
+  if (flags.json)
+    printJson({ workspace, files: files.map(({ path }) => path), stale: stale.map(({ path }) => path) });
+  else
+    for (const { path } of files)
+      printLine(
+        `${stateOf(
+          stale.some((one) => one.path === path),
+          flags,
+        )} ${path}`,
+      );
+  if (flags.check && stale.length > 0) {
+    printNote('run the same without --check to write them anew');
+    process.exitCode = EXIT.outputsDiffer;
+  }
+}
+
+const stateOf = (isStale: boolean, { check }: CiFlags): string =>
+  isStale ? (check ? 'not up to date:' : 'written:') : 'up to date:';
+
+async function findPlan(workspace: string, project: string, flags: CiFlags): Promise<CiPlan> {
+  if (flags.plan === undefined) throw new Error(`${workspace}: not yet`);
+  const plan = await readJson(flags.plan, planSchema);
+  if (plan.project === project) return plan;
+  throw new RbmResumeError('USAGE', `${flags.plan} is a plan of ${plan.project}, not of ${project}`, {
+    hint: 'Make one with `rbm-resume plan --json`.',
+  });
+}
+
+async function slowOnes(flags: CiFlags, plan: CiPlan): Promise<string[]> {
+  if ((flags.heavyOver === undefined) !== (flags.times === undefined))
+    throw new RbmResumeError('USAGE', '--heavy-over and --times belong together', { hint: 'Give both.' });
+  if (flags.heavyOver === undefined || flags.times === undefined) return [];
+  const times = await readJson(flags.times, v.record(v.string(), v.number()));
+  const least = parseDuration(flags.heavyOver) / 1000;
+  const projects = new Set(plan.builds.map((build) => build.project));
+  return Object.keys(times).filter((name) => projects.has(name) && (times[name] ?? 0) > least);
+}
+
+const planSchema = v.object({
+  project: v.string(),
+  step: v.string(),
+  targets: v.array(v.string()),
+  builds: v.array(
+    v.object({
+      id: v.string(),
+      project: v.string(),
+      step: v.string(),
+      targets: v.array(v.string()),
+      output: v.string(),
+      needs: v.array(v.string()),
+    }),
+  ),
+});
+
+async function readJson<S extends v.GenericSchema>(file: string, schema: S): Promise<v.InferOutput<S>> {
+  try {
+    return v.parse(schema, JSON.parse(await readFile(file, 'utf8')));
+  } catch (cause) {
+    throw new RbmResumeError('USAGE', `cannot use ${file}: ${messageOf(cause)}`, { cause, fields: { file } });
+  }
+}
