@@ -14,7 +14,7 @@ const floors = [
   ['layer'],
   ['project-hash', 'snapshot'],
   ['container', 'setup'],
-  ['prove'],
+  ['prove', 'plan'],
   ['index'],
   ['cli'],
 ];
