@@ -14,7 +14,8 @@ const floors = [
   ['layer'],
   ['project-hash', 'snapshot'],
   ['container', 'setup'],
-  ['prove', 'leg', 'ci'],
+  ['prove', 'plan', 'leg'],
+  ['ci'],
   ['index'],
   ['cli'],
 ];

@@ -84,6 +84,8 @@ export {
   type ProveOptions,
   type ProveProgress,
 } from './prove/prove.js';
+export { planBuild, type PlanOptions } from './plan/plan.js';
+export type { Plan, PlannedBuild } from './plan/planned-build.js';
 export { compareOutputs, type ComparedOutput } from './compare/compare-outputs.js';
 export { readOutputs, type OutputSource, type ToldOutput } from './compare/read-outputs.js';
 export type { Interruption, ProvedRun, ProveReport, UninterruptedBuild, Verdict } from './prove/report.js';

@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { CI_SERVICES, ciFiles, findStaleFiles, writeCiFiles, type CiPlan } from '../ci/files.js';
 import type { CiService } from '../ci/settings.js';
 import { EXIT, messageOf, RbmResumeError } from '../errors.js';
+import { planBuild } from '../plan/plan.js';
 import { parseDuration } from './duration.js';
 import { findWorkspace } from './find-store.js';
 import { printJson, printLine, printNote } from './output.js';
@@ -112,7 +113,16 @@ const stateOf = (isStale: boolean, { check }: CiFlags): string =>
   isStale ? (check ? 'not up to date:' : 'written:') : 'up to date:';
 
 async function findPlan(workspace: string, project: string, flags: CiFlags): Promise<CiPlan> {
-  if (flags.plan === undefined) throw new Error(`${workspace}: not yet`);
+  if (flags.plan === undefined) {
+    const { step, target: targets } = flags;
+    return planBuild({
+      workspace,
+      project,
+      targets,
+      ...(step === undefined ? {} : { step }),
+      rbm: flags.rbm,
+    });
+  }
   const plan = await readJson(flags.plan, planSchema);
   if (plan.project === project) return plan;
   throw new RbmResumeError('USAGE', `${flags.plan} is a plan of ${plan.project}, not of ${project}`, {

@@ -1,0 +1,322 @@
+package RBM::Resume::Plan;
+
+use strict;
+use warnings;
+
+use Cwd qw(getcwd);
+use Data::Dumper ();
+use Digest::SHA qw(sha256_hex);
+use Encode qw(encode);
+use JSON::PP;
+use RBM::Resume::Description;
+
+# What a build is made of, as rbm itself goes through it. rbm is started with
+# this module loaded in front (PERL5OPT=-MRBM::Resume::Plan) and asked for the
+# option `rbm_resume_plan`: `rbm showconf PROJECT rbm_resume_plan --step S
+# --target T`. lib/plan reads what it prints.
+#
+# rbm's own input_files and look-up decide what is built, with which targets and
+# options. Replaced are only the places where it would build, download, clone,
+# run a command or write.
+
+my $format = 1;
+my $json = JSON::PP->new->canonical->ascii;
+
+my $kept_projects;      # projects of which the name is wanted under which their container is kept
+my $seed;               # of the stand-ins for what can't be had, see stand_in
+my $has_stand_in;
+my (%builds, @order);   # by the path of the output; in an order in which rbm can build them
+my (@stack, $next_frame);
+our $frame;             # of the call of input_files that is gone through
+my %original;
+
+INIT {
+    if (defined &RBM::project_config) {
+        my $asked = $json->decode(delete $ENV{RBM_RESUME_PLAN} // '{}');
+        # Other Perl programs that rbm starts have nothing to do with this.
+        foreach my $name (qw(PERL5OPT PERL5LIB PERL_HASH_SEED)) {
+            delete $ENV{$name};
+            $ENV{$name} = $asked->{env}{$name} if defined $asked->{env}{$name};
+        }
+        $kept_projects = { map { $_ => 1 } @{$asked->{kept} // []} };
+        $RBM::DefaultConfig::default_config{rbm_resume_plan} = \&print_plan;
+    }
+}
+
+# Prints the plan in place of the option. What rbm says on its way is no part of it.
+sub print_plan {
+    my ($project) = @_;
+    open(my $out, '>&', \*STDOUT) or die "standard output: $!";
+    open(STDOUT, '>', '/dev/null') or die "/dev/null: $!";
+    # Two walks with other stand-ins: where they differ, nothing is known.
+    my $twin = open(my $from_twin, '-|') // die "fork: $!";
+    if ($twin == 0) {
+        open(my $to_first, '>&', \*STDOUT) or die "standard output: $!";
+        open(STDOUT, '>', '/dev/null') or die "/dev/null: $!";
+        print $to_first walk($project, 2);
+        close $to_first;
+        exit 0;
+    }
+    my $plan = walk($project, 1);
+    my $other = $has_stand_in ? do { local $/; <$from_twin> } : undef;
+    kill 'KILL', $twin unless defined $other;
+    close $from_twin;
+    print $out '{"format":', $format, ',"walk":', $plan, ',"twin":', $other || 'null', "}\n";
+    close $out;
+    exit 0;
+}
+
+sub walk {
+    my ($project, $number) = @_;
+    $seed = $number;
+    # Made when it is first asked for, which a plan must not do.
+    $RBM::DefaultConfig::default_config{rbm_tmp_dir} = '[% c("tmp_dir") %]/rbm-plan';
+    my $step = $RBM::config->{step};
+    my $target = $RBM::config->{run}{target};
+    local $RBM::config->{opt} = {};
+    local $RBM::config->{run} = { %{$RBM::config->{run}}, args => [ $project ] };
+    no warnings 'redefine';
+    %original = map { no strict 'refs'; $_ => \&{"RBM::$_"} }
+                    qw(input_files input_file_need_dl input_file_id file_in_dir project_step_config);
+    local *RBM::exit_error = sub { die "$_[0]\n" };
+    local *RBM::create_dir = sub { return $_[0] };
+    local *RBM::input_files = \&input_files;
+    local *RBM::input_file_need_dl = \&input_file_need_dl;
+    local *RBM::input_file_id = \&input_file_id;
+    local *RBM::file_in_dir = \&file_in_dir;
+    local *RBM::project_step_config = \&project_step_config;
+    local *RBM::build_pkg = \&build_pkg;
+    local *RBM::execute = \&execute;
+    local *RBM::pp = \&cache_key;
+    $original{compile} = \&Template::Provider::_compile;
+    local *Template::Provider::_compile = \&compile;
+    local *RBM::urlget = sub { die "nothing is downloaded for a plan\n" };
+    local *RBM::run_script = sub { die "nothing is run for a plan\n" };
+    # As `rbm build` begins.
+    my $options = { pkg_type => $step };
+    my ($name, $dir);
+    my $trouble = guarded(sub {
+        $name = option($project, 'filename', $options);
+        $dir = RBM::rbm_path(option($project, 'output_dir', $options));
+    });
+    my $found = defined $name && length $name && -e "$dir/$name";
+    visit($project, $step, $options, {
+        name  => $name, dir => $dir, is_built => $found,
+        troubles => [ $trouble ? "file name: $trouble" : () ],
+    });
+    return $json->encode({ builds => [ map { $builds{$_} } @order ] });
+}
+
+sub option {
+    my ($project, $name, $options) = @_;
+    return RBM::project_config($project, $name, $options);
+}
+
+# Runs code that may end by RBM::exit_error. What went wrong as one line, or nothing.
+sub guarded {
+    my ($code, @args) = @_;
+    my %saved = map { $_ => $RBM::config->{$_} } qw(opt run step origin_step);
+    my $old_cwd = getcwd;
+    return '' if eval { $code->(@args); 1 };
+    my $trouble = $@;
+    $RBM::config->{$_} = $saved{$_} foreach keys %saved;
+    chdir $old_cwd;
+    $trouble =~ s/\s+/ /g;
+    $trouble =~ s/ at \S+ line \d+\.?(?: |\z)/ /g;
+    $trouble =~ s/\b1\d{9}\b/?/g;
+    $trouble =~ s/\A(?:(?:Template Error: )?undef error - )*|\A\s+|\s+\z//g;
+    return $trouble || 'unknown error';
+}
+
+# One build, as build_run begins it. $output says what its caller looks for.
+sub visit {
+    my ($project, $step, $options, $output) = @_;
+    my $key = join('/', map { $_ // '' } @$output{qw(dir name)});
+    push @{$stack[-1]{needs}}, $key if @stack && !grep { $_ eq $key } @{$stack[-1]{needs}};
+    if (my $known = $builds{$key}) {
+        push @{$stack[-1]{unknown}}, "input file $output->{name}: needs what is built of it"
+            if grep { $_ == $known } @stack;
+        return;
+    }
+    my $target = $RBM::config->{run}{target};
+    my $build = $builds{$key} = {
+        key       => $key,
+        project   => $project,
+        step      => $step,
+        targets   => [ grep { defined && length } ref $target ? @$target : $target ],
+        filename  => $output->{name},
+        dir       => $output->{dir},
+        is_built  => $output->{is_built} ? JSON::PP::true : JSON::PP::false,
+        needs     => [],
+        unknown   => [ @{$output->{troubles} // []} ],
+    };
+    local $RBM::config->{origin_step} = $RBM::config->{step};
+    local $RBM::config->{step} = $step;
+    $options = { %$options, build_id => 'rbm-resume-plan' };
+    push @stack, $build;
+    my $trouble = guarded(sub {
+        tell_missing_sources($build, $project, $options);
+        $build->{kept_name} = kept_name($project, $options) if $kept_projects->{$project};
+        $next_frame = { build => $build };
+        RBM::input_files('getfpaths', $project, $options);
+    });
+    push @{$build->{unknown}}, "input files: $trouble" if $trouble;
+    pop @stack;
+    push @order, $key;
+}
+
+sub tell_missing_sources {
+    my ($build, $project, $options) = @_;
+    foreach my $kind (qw(git hg)) {
+        my $url = option($project, "${kind}_url", $options) or next;
+        push @{$build->{unknown}}, "sources: need $kind clone of $url"
+            unless -d clone_dir($kind, $project, $options);
+        return;
+    }
+}
+
+sub clone_dir {
+    my ($kind, $project, $options) = @_;
+    return RBM::rbm_path(option($project, "${kind}_clone_dir", $options) // "${kind}_clones") . "/$project";
+}
+
+# The file name that a description of this build has, see RBM::Resume::Description.
+sub kept_name {
+    my ($project, $options) = @_;
+    local $RBM::config->{opt} = { %{$RBM::config->{opt}}, %$options };
+    return option($project, 'filename', RBM::Resume::Description::anywhere());
+}
+
+# Only the walk's own calls have a frame: what templates ask for in between only wants names.
+sub input_files {
+    local $frame = $next_frame;
+    $next_frame = undef;
+    my ($action, $project) = @_;
+    return $original{input_files}->(@_) if $frame || $action ne 'input_files_id';
+    my $id;
+    guarded(sub { $id = $original{input_files}->(@_) }, @_);
+    return $id // sha256_hex(stand_in($action, where($project)));
+}
+
+# What rbm's look-up depends on, besides the options at run time.
+sub where {
+    my ($project) = @_;
+    my $target = $RBM::config->{run}{target};
+    return ($project, $RBM::config->{step}, ref $target ? @$target : $target // ());
+}
+
+# Called for every input file right before rbm asks whether it is to be made.
+sub file_in_dir {
+    my ($name, @dirs) = @_;
+    my @found = $original{file_in_dir}->(@_);
+    return @found unless $frame;
+    # rbm looks again when it has built something.
+    return @found ? @found : "$dirs[1]/$name" if delete $frame->{is_visited};
+    @$frame{qw(name dir)} = ($name, $dirs[1]);
+    return @found;
+}
+
+sub input_file_need_dl {
+    my ($input_file, $t, $fname, $action) = @_;
+    # An id is asked for, or a template wants to know names.
+    return undef if !$frame || $action ne 'getfpaths';
+    if ($input_file->{project} && $t->('project')
+        && !$t->('content') && !$t->('URL') && !$t->('exec')) {
+        $frame->{is_built} = !$original{input_file_need_dl}->($input_file, $t, $fname, 'link');
+        return 1;
+    }
+    my $how = $fname            ? undef
+            : $t->('content')   ? undef
+            : $t->('URL')       ? 'needs download of ' . $t->('URL')
+            : $t->('exec')      ? 'is made by a command'
+            :                     'is not there';
+    push @{$frame->{build}{unknown}}, "input file $frame->{name}: $how" if defined $how;
+    return undef;
+}
+
+sub build_pkg {
+    my ($project, $options) = @_;
+    my $caller = $frame;
+    $caller->{is_visited} = 1;
+    visit($project, option($project, 'pkg_type', $options), $options,
+          { %$caller{qw(name dir is_built)} });
+}
+
+# The inputs of inputs are visited, not listed. A name that can't be told must not hide the rest.
+sub project_step_config {
+    my ($project, $name, $options) = @_;
+    return [] if $frame && $name eq 'input_files_paths';
+    return $original{project_step_config}->(@_) if $name ne 'filename';
+    my $filename;
+    my $trouble = guarded(sub { $filename = $original{project_step_config}->(@_) }, @_);
+    return $filename if $trouble eq '';
+    return join('-', $project, stand_in($name, where($project), $options->{step}));
+}
+
+# The part of a name that an input file has, without making the file.
+sub input_file_id {
+    my ($input_file, $t, $fname, $filename) = @_;
+    my $is_told = $input_file->{input_file_id} || $input_file->{project} || $input_file->{exec}
+        || grep { ($input_file->{$_} || $input_file->{norec}{$_}) && $t->($_) } qw(sha512sum sha256sum);
+    return $original{input_file_id}->(@_) if $is_told;
+    if (!$fname || $t->('refresh_input')) {
+        return "$filename:" . sha256_hex(encode('UTF-8', $t->('content'))) if $t->('content');
+        return "$filename:" . stand_in($filename, $t->('URL') // '');
+    }
+    return $original{input_file_id}->(@_);
+}
+
+sub cache_key { return Data::Dumper->new([$_[0]])->Indent(0)->Sortkeys(1)->Terse(1)->Dump }
+
+my %compiled;
+
+sub compile {
+    my ($self, $data, @more) = @_;
+    my $key = join("\0", $data->{name}, $data->{text});
+    my $document = $compiled{$key};
+    if (!$document) {
+        my @result = $original{compile}->($self, $data, @more);
+        return @result unless ref $result[0] eq 'HASH' && @result == 1;
+        $document = $compiled{$key} = $result[0]{data};
+    }
+    $data->{data} = bless { %$document }, ref $document;
+    return $data;
+}
+
+# A command of a template. Read is only what a clone has, as it is.
+sub execute {
+    my ($project, $cmd, $options) = @_;
+    my $kind = option($project, 'git_url', $options) ? 'git' : option($project, 'hg_url', $options) ? 'hg' : '';
+    my $revision = $kind ? option($project, "${kind}_hash", $options) : '';
+    RBM::exit_error("No ${kind}_hash specified for project $project") if $kind && !$revision;
+    my $said = $kind eq 'git' ? read_clone($project, $cmd, $options) : undef;
+    return $said // stand_in($project, $kind, $revision, $cmd);
+}
+
+# What a git command says in the clone; nothing where rbm would change the clone first.
+sub read_clone {
+    my ($project, $cmd, $options) = @_;
+    my $dir = clone_dir('git', $project, $options);
+    return undef if !(ref $options eq 'HASH' && $options->{exec_noco}) || !-d $dir || $cmd !~ m/^git /
+                    || option($project, 'git_submodule', $options) || !defined &RBM::git_need_fetch;
+    my $old_cwd = getcwd;
+    chdir $dir or return undef;
+    my $said;
+    if (!RBM::git_need_fetch($project, $options)) {
+        my ($stdout, undef, $success) = RBM::capture_exec($cmd);
+        chomp $stdout;
+        $said = $stdout if $success;
+    }
+    chdir $old_cwd;
+    return $said;
+}
+
+# In place of what can't be had: the same for the same thing, another one in the
+# other walk. A commit, a time or a version may be expected: ten digits are all of them.
+sub stand_in {
+    my (@what) = @_;
+    $has_stand_in = 1;
+    return 1_000_000_000 + hex(substr(sha256_hex(encode('UTF-8', join("\0", $seed, @what))), 0, 7));
+}
+
+1;
