@@ -7,6 +7,7 @@ import type { Command } from 'commander';
 const VERBS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   run: async () => (await import('./run.js')).registerRun,
   prove: async () => (await import('./prove.js')).registerProve,
+  plan: async () => (await import('./plan.js')).registerPlan,
   compare: async () => (await import('./compare.js')).registerCompare,
   interrupt: async () => (await import('./interrupt.js')).registerInterrupt,
   status: async () => (await import('./status.js')).registerStatus,
