@@ -86,6 +86,8 @@ export {
 } from './prove/prove.js';
 export { planBuild, type PlanOptions } from './plan/plan.js';
 export type { Plan, PlannedBuild } from './plan/planned-build.js';
+export { drawPlan } from './plan/picture.js';
+export { planTree } from './plan/tree.js';
 export { compareOutputs, type ComparedOutput } from './compare/compare-outputs.js';
 export { readOutputs, type OutputSource, type ToldOutput } from './compare/read-outputs.js';
 export type { Interruption, ProvedRun, ProveReport, UninterruptedBuild, Verdict } from './prove/report.js';

@@ -8,7 +8,7 @@ export function buildIds(builds: readonly WalkedBuild[]): Map<string, string> {
   }
   const parts: readonly ((build: WalkedBuild) => string)[] = [
     ({ project }) => project,
-    ({ step }) => ` ${step}`,
+    ({ step }) => (step === 'build' ? '' : ` ${step}`),
     ({ targets }) => ` (${targets.join(' ')})`,
     ({ key }) => ` for ${firstUser.get(key) ?? 'itself'}`,
   ];

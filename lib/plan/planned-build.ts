@@ -1,7 +1,7 @@
 /** One build that rbm makes: a project with its step and targets. */
 export interface PlannedBuild {
   /**
-   * Unique in the plan: the project; its step too where it occurs with several; ` (target target…)` where it occurs with
+   * Unique in the plan: the project; its step where it occurs with several and this is not `build`; ` (target target…)` where it occurs with
    * several targets; ` for PROJECT`, the first that needs it, where all these are the same.
    */
   readonly id: string;

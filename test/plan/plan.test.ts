@@ -44,9 +44,9 @@ for (const { name, dir: rbmDir } of rbmsUnderTest()) {
       assert.deepEqual(shapeOf(plan), [
         ['libc', []],
         ['compiler (linux)', ['libc']],
-        ['engine build (linux)', ['compiler (linux)', 'libc']],
+        ['engine (linux)', ['compiler (linux)', 'libc']],
         ['compiler (nightly linux)', ['libc']],
-        ['engine build (nightly linux)', ['compiler (nightly linux)', 'libc']],
+        ['engine (nightly linux)', ['compiler (nightly linux)', 'libc']],
         ['engine sources', []],
         ['tor (mac)', ['compiler (linux)']],
         ['tor (mac-arm)', ['compiler (linux)']],
@@ -55,8 +55,8 @@ for (const { name, dir: rbmDir } of rbmsUnderTest()) {
           'browser',
           [
             'compiler (linux)',
-            'engine build (linux)',
-            'engine build (nightly linux)',
+            'engine (linux)',
+            'engine (nightly linux)',
             'engine sources',
             'tor (mac)',
             'tor (mac-arm)',

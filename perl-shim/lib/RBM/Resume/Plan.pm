@@ -28,6 +28,7 @@ my $has_stand_in;
 my (%builds, @order);   # by the path of the output; in an order in which rbm can build them
 my (@stack, $next_frame);
 our $frame;             # of the call of input_files that is gone through
+my (%is_general, %general, %compiled);
 my %original;
 
 INIT {
@@ -76,8 +77,14 @@ sub walk {
     local $RBM::config->{opt} = {};
     local $RBM::config->{run} = { %{$RBM::config->{run}}, args => [ $project ] };
     no warnings 'redefine';
-    %original = map { no strict 'refs'; $_ => \&{"RBM::$_"} }
-                    qw(input_files input_file_need_dl input_file_id file_in_dir project_step_config);
+    no strict 'refs';
+    %original = (compile => \&Template::Provider::_compile,
+                 map { $_ => \&{"RBM::$_"} }
+                 qw(project_config project_step_config input_files input_file_need_dl input_file_id
+                    file_in_dir));
+    use strict 'refs';
+    $is_general{$_} = 1 foreach grep { !is_special($_, @{$RBM::config}{qw(projects modules)}) }
+                                qw(notmpl projects_dir modules_dir);
     local *RBM::exit_error = sub { die "$_[0]\n" };
     local *RBM::create_dir = sub { return $_[0] };
     local *RBM::input_files = \&input_files;
@@ -88,8 +95,8 @@ sub walk {
     local *RBM::build_pkg = \&build_pkg;
     local *RBM::execute = \&execute;
     local *RBM::pp = \&cache_key;
-    $original{compile} = \&Template::Provider::_compile;
-    local *Template::Provider::_compile = \&compile;
+    local *Template::Provider::_compile = \&compile_template;
+    local *RBM::project_config = \&project_config;
     local *RBM::urlget = sub { die "nothing is downloaded for a plan\n" };
     local *RBM::run_script = sub { die "nothing is run for a plan\n" };
     # As `rbm build` begins.
@@ -266,23 +273,6 @@ sub input_file_id {
     return $original{input_file_id}->(@_);
 }
 
-sub cache_key { return Data::Dumper->new([$_[0]])->Indent(0)->Sortkeys(1)->Terse(1)->Dump }
-
-my %compiled;
-
-sub compile {
-    my ($self, $data, @more) = @_;
-    my $key = join("\0", $data->{name}, $data->{text});
-    my $document = $compiled{$key};
-    if (!$document) {
-        my @result = $original{compile}->($self, $data, @more);
-        return @result unless ref $result[0] eq 'HASH' && @result == 1;
-        $document = $compiled{$key} = $result[0]{data};
-    }
-    $data->{data} = bless { %$document }, ref $document;
-    return $data;
-}
-
 # A command of a template. Read is only what a clone has, as it is.
 sub execute {
     my ($project, $cmd, $options) = @_;
@@ -309,6 +299,46 @@ sub read_clone {
     }
     chdir $old_cwd;
     return $said;
+}
+
+# rbm asks for some options each time that it renders anything. They are looked
+# up once for each project, unless something gives them to some step or target only.
+sub project_config {
+    my ($project, $name) = @_;
+    goto &{$original{project_config}} if ref $name || !$is_general{$name};
+    return $general{$project}{$name} //= $original{project_config}->(@_);
+}
+
+# Whether an option is set below what is common to all projects.
+sub is_special {
+    my ($name, @nodes) = @_;
+    foreach my $key (qw(targets steps)) {
+        push @nodes, map { ref $_ eq 'HASH' && $_->{$key} || () } $RBM::config, $RBM::config->{local};
+    }
+    while (defined(my $node = shift @nodes)) {
+        next unless ref $node eq 'HASH';
+        return 1 if exists $node->{$name};
+        push @nodes, values %$node;
+    }
+    return 0;
+}
+
+# What rbm keeps results under, written by the faster of the two that tell the same.
+sub cache_key {
+    my ($value) = @_;
+    return Data::Dumper->new([ $value ], undef)->Indent(0)->Sortkeys(1)->Terse(1)->Dump;
+}
+
+# Template Toolkit compiles a text anew each time; a compiled one bears any number of uses, but not within itself.
+sub compile_template {
+    my ($provider, $data, @more) = @_;
+    my $key = join("\0", $data->{name}, $data->{text});
+    if (!$compiled{$key}) {
+        my ($result, @error) = $original{compile}->($provider, $data, @more);
+        return ($result, @error) unless ref $result eq 'HASH' && $result->{data};
+        $compiled{$key} = $result->{data};
+    }
+    return { %$data, data => bless { %{$compiled{$key}} }, ref $compiled{$key} };
 }
 
 # In place of what can't be had: the same for the same thing, another one in the
