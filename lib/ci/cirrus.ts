@@ -78,7 +78,7 @@ function taskOf(
         'began=$(date +%s) outcome=$(mktemp)',
         ...prepare,
         `${command} leg ${dir} --started-at "$began" --limit ${limitOf(settings)} --outcome "$outcome" -- \\`,
-        `  ${buildCommand(settings, job)}`,
+        `  ${buildCommand(settings, job.roots)}`,
         ...(at.isLast
           ? [
               'grep -q "^outcome=finished" "$outcome" || { echo "Not finished, and no task is left."; exit 1; }',

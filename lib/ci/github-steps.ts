@@ -69,7 +69,7 @@ function legStep(settings: CiSettings, job: CiJob): object {
             'unset SIGN_KEY',
           ]),
       `${command} leg ${carryDir(job)} ${flags.join(' ')} -- \\`,
-      `  ${buildCommand(settings, job)}`,
+      `  ${buildCommand(settings, job.roots)}`,
     ]),
   };
 }

@@ -88,7 +88,7 @@ function jobOf(settings: CiSettings, job: CiJob): object {
         ...prepare,
         ...(policy === null ? [] : classLines()),
         `${command} leg ${dir} ${flags.join(' ')} -- \\`,
-        `  ${buildCommand(settings, job)}`,
+        `  ${buildCommand(settings, job.roots)}`,
       ]),
     ],
   };

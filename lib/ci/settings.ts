@@ -1,4 +1,4 @@
-import type { CiJob } from './jobs.js';
+import type { CiJob, JobBuild } from './jobs.js';
 
 export type CiService = 'github' | 'gitlab' | 'woodpecker' | 'cirrus';
 
@@ -40,22 +40,25 @@ export const carryDir = (job: CiJob): string => `.rbm-resume/${job.id}`;
 /** The name of the whole, such as `rbm-clang`. */
 export const nameOf = ({ project }: CiSettings): string => `rbm-${project.replace(/[^A-Za-z0-9_]+/g, '-')}`;
 
-/** The rbm commands of a job, which build all of it. */
-export const buildCommand = (settings: CiSettings, job: CiJob): string => {
-  const commands = job.roots.map(({ project, step, targets }) =>
-    [
-      settings.rbm,
-      'build',
-      project,
+/**
+ * What builds all of a job that is not built yet, as one command for `leg`. rbm itself builds the project that it is told to build
+ * anew each time, also when its output is there.
+ */
+export const buildCommand = (settings: Pick<CiSettings, 'rbm'>, roots: readonly JobRoot[]): string => {
+  const commands = roots.map(({ project, step, targets }) => {
+    const flags = [
       ...(step === 'build' ? [] : ['--step', step]),
-      ...targets.flatMap((target) => ['--target', target]),
-    ]
-      .map(quote)
-      .join(' '),
-  );
-  const [only = 'true'] = commands;
-  return commands.length === 1 ? only : `sh -c ${quote(commands.join(' && '))}`;
+      ...targets.flatMap((one) => ['--target', one]),
+    ];
+    const rbm = (...words: string[]): string => [settings.rbm, ...words, ...flags].map(quote).join(' ');
+    const [dir, file] = [rbm('showconf', project, 'output_dir'), rbm('showconf', project, 'filename')];
+    return `{ { dir=$(${dir}) && file=$(${file}) && test -f "$dir/$file"; } || ${rbm('build', project)}; }`;
+  });
+  return `sh -c ${quote(commands.length === 0 ? 'true' : commands.join(' && '))}`;
 };
+
+/** What rbm is told to build. */
+export type JobRoot = Pick<JobBuild, 'project' | 'step' | 'targets'>;
 
 /** The limit as `leg` takes it. */
 export const limitOf = ({ limitSeconds }: CiSettings): string =>

@@ -33,7 +33,7 @@ export function woodpeckerFiles(settings: CiSettings): CiFile[] {
             'outcome=$(mktemp) status=0',
             'stalled=$(cat "$carry/stalled" 2> /dev/null || echo 0)',
             `${command} leg "$carry" --started-at "$CI_PIPELINE_STARTED" --limit ${limitOf(settings)} --stalled "$stalled" --outcome "$outcome" -- \\`,
-            `  ${wholeCommand(settings)} || status=$?`,
+            `  ${buildCommand(settings, [settings])} || status=$?`,
             `for folder in ${folders.map(quote).join(' ')}; do cp -a "$folder/." "$carry/$folder/"; done`,
             'if [ "$status" -ne 0 ]; then exit "$status"; fi',
             'if grep -q "^outcome=finished" "$outcome"; then rm -f "$carry/stalled"; exit 0; fi',
@@ -55,17 +55,3 @@ export function woodpeckerFiles(settings: CiSettings): CiFile[] {
   };
   return [{ path: `.woodpecker/${name}.yaml`, text: toYaml(workflow, headOf('woodpecker', settings)) }];
 }
-
-/** All jobs, one after the other: rbm builds what the last one needs. */
-const wholeCommand = (settings: CiSettings): string => {
-  const { project, step, targets } = settings;
-  const root = { id: project, project, step, targets, output: '', needs: [] };
-  return buildCommand(settings, {
-    id: 'all',
-    isHeavy: true,
-    builds: [root],
-    roots: [root],
-    needs: [],
-    outputs: [],
-  });
-};
