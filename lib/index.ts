@@ -88,6 +88,18 @@ export { planBuild, type PlanOptions } from './plan/plan.js';
 export type { Plan, PlannedBuild } from './plan/planned-build.js';
 export { drawPlan } from './plan/picture.js';
 export { planTree } from './plan/tree.js';
+export { ciFiles, findStaleFiles, writeCiFiles, type CiOptions, type CiPlan } from './ci/files.js';
+export type { CiFile, CiService } from './ci/settings.js';
+export { divideIntoJobs, type CiJob, type JobBuild } from './ci/jobs.js';
+export {
+  judgeLeg,
+  legPaths,
+  planLeg,
+  takeOver,
+  type LegEnd,
+  type LegPlan,
+  type LegStart,
+} from './leg/leg.js';
 export { compareOutputs, type ComparedOutput } from './compare/compare-outputs.js';
 export { readOutputs, type OutputSource, type ToldOutput } from './compare/read-outputs.js';
 export type { Interruption, ProvedRun, ProveReport, UninterruptedBuild, Verdict } from './prove/report.js';
