@@ -38,12 +38,8 @@ export {
 } from './snapshot/prune-snapshots.js';
 export { exportSnapshots, type ExportOptions, type ExportedSnapshots } from './snapshot/export.js';
 export { DEFAULT_PART_BYTES, type TransferProgress } from './snapshot/export-format.js';
-export {
-  importSnapshots,
-  type AbsentBase,
-  type ImportOptions,
-  type ImportedSnapshots,
-} from './snapshot/import.js';
+export { importSnapshots, type ImportOptions } from './snapshot/import.js';
+export type { AbsentBase, ImportedSnapshots } from './snapshot/take-in.js';
 export { judgeSnapshot, requireTrusted, signedTreeDigest } from './snapshot/judge-snapshot.js';
 export { judge, NO_POLICY, type Judgement, type SnapshotFacts, type Trust } from './trust/judge.js';
 export { readPolicy, type Policy, type PolicyKey } from './trust/policy.js';
