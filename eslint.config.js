@@ -13,6 +13,7 @@ const floors = [
   ['trust'],
   ['layer'],
   ['project-hash', 'snapshot'],
+  ['registry'],
   ['container', 'setup'],
   ['prove', 'plan', 'leg'],
   ['ci'],

@@ -31,6 +31,10 @@ export interface ExecOptions {
    * and waits for one on descriptor 3. Used by {@link ./id-map.js} to write the id maps.
    */
   readonly onWaiting?: (pid: number) => Promise<void>;
+  /** Called with the process id when the program has started. */
+  readonly onStarted?: (pid: number) => void;
+  /** Kills the program; the promise is rejected with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
   /** Whether text on standard error of a successful command is left alone. @default false: it is an error */
   readonly allowStderr?: boolean;
 }
@@ -74,7 +78,9 @@ export function exec(argv: readonly [string, ...string[]], options: ExecOptions 
   if (options.cwd !== undefined) spawnOptions.cwd = options.cwd;
   trace('%o', argv);
   return new Promise((resolve, reject) => {
+    options.signal?.throwIfAborted();
     const child = spawn(program, args, spawnOptions);
+    if (child.pid !== undefined) options.onStarted?.(child.pid);
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     const work: Promise<void>[] = [];
@@ -82,12 +88,15 @@ export function exec(argv: readonly [string, ...string[]], options: ExecOptions 
       child.kill('SIGKILL');
       reject(error instanceof Error ? error : new Error(String(error)));
     };
+    const abort = () => stopOn(options.signal?.reason);
+    options.signal?.addEventListener('abort', abort, { once: true });
     if (options.consume && child.stdout) work.push(options.consume(child.stdout));
     else child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
     child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
     child.on('error', (cause) => reject(notStarted(argv, cause)));
     if (options.onWaiting) letGoWhenReady(child, options.onWaiting).catch(reject);
     child.on('close', (status, signal) => {
+      options.signal?.removeEventListener('abort', abort);
       const result = {
         status: status ?? -1,
         stdout: Buffer.concat(stdout),

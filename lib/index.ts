@@ -40,6 +40,9 @@ export { exportSnapshots, type ExportOptions, type ExportedSnapshots } from './s
 export { DEFAULT_PART_BYTES, type TransferProgress } from './snapshot/export-format.js';
 export { importSnapshots, type ImportOptions } from './snapshot/import.js';
 export type { AbsentBase, ImportedSnapshots } from './snapshot/take-in.js';
+export { parseRemote, tagOf, type Remote } from './registry/remote.js';
+export { pushSnapshot, type PushedSnapshot, type PushOptions } from './registry/push.js';
+export { pullSnapshot, type PulledSnapshot, type PullOptions, type TagOutcome } from './registry/pull.js';
 export { judgeSnapshot, requireTrusted, signedTreeDigest } from './snapshot/judge-snapshot.js';
 export { judge, NO_POLICY, type Judgement, type SnapshotFacts, type Trust } from './trust/judge.js';
 export { readPolicy, type Policy, type PolicyKey } from './trust/policy.js';

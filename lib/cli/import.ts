@@ -5,7 +5,8 @@ import { formatBytes, printJson, printLine } from './output.js';
 import { findTrust, withTrustFlags, type TrustFlags } from './trust-flags.js';
 import { describeSnapshot, plain, showingProgress, toJson } from './transfer.js';
 
-const REASON = {
+/** Why a snapshot was not taken, or had to go. */
+export const REASON = {
   'already-there': 'the store has it',
   older: 'there are newer ones',
   'less-work': 'another one of that number has worked as long or longer',

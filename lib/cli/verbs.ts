@@ -27,6 +27,8 @@ const VERBS: Readonly<Record<string, () => Promise<(program: Command) => void>>>
   prune: async () => (await import('./prune.js')).registerPrune,
   export: async () => (await import('./export.js')).registerExport,
   import: async () => (await import('./import.js')).registerImport,
+  push: async () => (await import('./push.js')).registerPush,
+  pull: async () => (await import('./pull.js')).registerPull,
   init: async () => (await import('./init.js')).registerInit,
   doctor: async () => (await import('./doctor.js')).registerDoctor,
   explain: async () => (await import('./explain.js')).registerExplain,

@@ -85,6 +85,10 @@ export async function writeQuarantineNote(
   });
 }
 
+/** Whether a snapshot was taken out of use here, and nobody has pruned since. */
+export const isTakenOut = (paths: StorePaths, entry: SnapshotEntry): Promise<boolean> =>
+  Promise.resolve(existsSync(join(paths.quarantineRoot, quarantineName(entry))));
+
 /** Others of the same hash and number may follow: a repair of the index must know all that are out of use. */
 const quarantineName = ({ hash, generation, digest }: SnapshotEntry): string =>
   `${hash}@${generation}-${hexOf(digest).slice(0, 16)}.json`;
