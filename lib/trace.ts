@@ -2,7 +2,8 @@ import { createRequire } from 'node:module';
 import type createDebug from 'debug';
 
 /** Where a line of `DEBUG=rbm-resume:*` comes from. */
-export type TraceArea = 'exec' | 'store' | 'create' | 'exit' | 'park' | 'interrupt' | 'run' | 'snapshot';
+export type TraceArea =
+  'exec' | 'store' | 'create' | 'exit' | 'park' | 'interrupt' | 'run' | 'snapshot' | 'registry';
 
 type Trace = (format: string, ...values: unknown[]) => void;
 

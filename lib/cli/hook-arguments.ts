@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { RbmResumeError, messageOf } from '../errors.js';
+import type { Remote } from '../registry/remote.js';
+import { remoteOf } from './remote-flags.js';
 import type { Trust } from '../trust/judge.js';
 import { loadTrustOrNone } from '../trust/load-trust.js';
 import { RunDirectory } from '../container/run-directory.js';
@@ -29,6 +31,19 @@ export function trustOf(
     jobClass: jobClass === '' ? null : jobClass,
     store,
   });
+}
+
+/** The registry that the environment names; a name that is none costs no build. */
+export function currentRemote(): Remote | null {
+  const { RBM_RESUME_REMOTE: url = '', RBM_RESUME_TLS_VERIFY: tlsVerify } = process.env;
+  if (url === '') return null;
+  try {
+    // The credentials are for skopeo to find: REGISTRY_AUTH_FILE.
+    return remoteOf(url, tlsVerify === undefined ? {} : { tlsVerify });
+  } catch (error) {
+    say(`no registry is used: ${messageOf(error)}`);
+    return null;
+  }
 }
 
 /** The run that the hook belongs to, when `rbm-resume run` started the rbm above it. */

@@ -3,7 +3,15 @@ import { text } from 'node:stream/consumers';
 import { createContainer, leaveNotice } from '../container/on-create.js';
 import { RbmResumeError } from '../errors.js';
 import { RESUME_MODES, type ResumeMode } from '../store/record.js';
-import { currentRun, requiredPath, runHook, runLower, say, trustOf } from './hook-arguments.js';
+import {
+  currentRemote,
+  currentRun,
+  requiredPath,
+  runHook,
+  runLower,
+  say,
+  trustOf,
+} from './hook-arguments.js';
 
 /** The status that says: rbm's own way of starting failed, or the run was interrupted; there is nothing left to try. */
 const START_FAILED = 3;
@@ -46,6 +54,7 @@ export const main = (): Promise<void> =>
       keepFailed: env.RBM_RESUME_KEEP_FAILED === '1',
       run: currentRun(),
       trust: await trustOf({ policy: values.policy, class: values.class }, store),
+      remote: currentRemote(),
     });
     result.notes.forEach(say);
     await leaveNotice(store, container, result.notes);

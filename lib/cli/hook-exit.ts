@@ -1,6 +1,14 @@
 import { parseArgs } from 'node:util';
 import { exitContainer } from '../container/on-exit.js';
-import { currentRun, requiredPath, runHook, runLower, say, trustOf } from './hook-arguments.js';
+import {
+  currentRemote,
+  currentRun,
+  requiredPath,
+  runHook,
+  runLower,
+  say,
+  trustOf,
+} from './hook-arguments.js';
 
 function provenanceOf({
   RBM_RESUME_PROVENANCE: to = '',
@@ -29,6 +37,7 @@ export const main = (): Promise<void> =>
       store,
       run: currentRun(),
       trust: await trustOf({ policy: values.policy, class: values.class }, store),
+      remote: currentRemote(),
       provenance: provenanceOf(env),
       onProgress: say,
       ...(removeWith === undefined

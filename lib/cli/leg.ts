@@ -5,10 +5,11 @@ import { RbmResumeError } from '../errors.js';
 import { judgeLeg, leaveTimes, legPaths, planLeg, takeOver, workOf, type LegEnd } from '../leg/leg.js';
 import { exportSnapshots } from '../snapshot/export.js';
 import type { Signing } from '../trust/sign.js';
+import { carryKeptOf } from './carry-kept.js';
 import { parseDuration, parseMoment } from './duration.js';
 import { findStore } from './find-store.js';
 import { formatBytes, formatDuration, printNote, reportError } from './output.js';
-import { describeRun, packKeptOf, runUnderSignals } from './run.js';
+import { describeRun, runUnderSignals } from './run.js';
 import { parseSize } from './size.js';
 import { plain } from './transfer.js';
 import {
@@ -108,7 +109,7 @@ async function leaveBehind(of: {
 }): Promise<boolean> {
   const { store, dir, flags, signing, result } = of;
   const since = Date.now();
-  const { failures } = await packKeptOf(result, flags, signing);
+  const { failures } = await carryKeptOf(result, flags, { signing, remote: null });
   failures.forEach((error) => reportError(error, { json: false }));
   let isWritten = false;
   try {

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { RbmResumeError } from '../errors.js';
 import { parseRemote, type Remote } from '../registry/remote.js';
 import { findWorkspaceOption } from './find-store.js';
+import { printNote } from './output.js';
 
 export interface RemoteFlags {
   readonly tlsVerify?: string;
@@ -25,10 +26,22 @@ export const remoteOf = (url: string, flags: RemoteFlags): Remote =>
     authFile: flags.authfile === undefined ? null : resolve(flags.authfile),
   });
 
-/** The registry that is meant: `given`, else `RBM_RESUME_REMOTE`, else `var/resume_remote`; `null` when there is none. */
+/**
+ * The registry that is meant: `given` (the empty text: none), else `RBM_RESUME_REMOTE`, else `var/resume_remote`. What is wrong with
+ * the latter two costs no build: a line says so, and none is used.
+ * @throws RbmResumeError `USAGE`
+ */
 export async function findRemote(given: string | undefined, flags: RemoteFlags): Promise<Remote | null> {
-  const found = await findWorkspaceOption(given ?? process.env.RBM_RESUME_REMOTE, 'resume_remote');
-  return found === null ? null : remoteOf(found.value, flags);
+  if (given !== undefined) return given === '' ? null : remoteOf(given, flags);
+  const found = await findWorkspaceOption(process.env.RBM_RESUME_REMOTE, 'resume_remote');
+  if (found === null) return null;
+  try {
+    return remoteOf(found.value, flags);
+  } catch (error) {
+    if (!(error instanceof RbmResumeError)) throw error;
+    printNote(`no registry is used: ${error.message}`);
+    return null;
+  }
 }
 
 function parseBoolean(text: string | undefined): boolean | null {
@@ -37,12 +50,12 @@ function parseBoolean(text: string | undefined): boolean | null {
   throw new RbmResumeError('USAGE', `--tls-verify is true or false, not "${text}"`);
 }
 
-/** What `run` hands on to the hooks, and so to skopeo. */
-export const remoteEnvironment = (remote: Remote | null): Record<string, string> =>
-  remote === null
-    ? {}
-    : {
-        RBM_RESUME_REMOTE: remote.url,
-        ...(remote.tlsVerify === null ? {} : { RBM_RESUME_TLS_VERIFY: String(remote.tlsVerify) }),
-        ...(remote.authFile === null ? {} : { REGISTRY_AUTH_FILE: remote.authFile }),
-      };
+/** What `run` hands on to the hooks, and so to skopeo. @param given what the command line names */
+export const remoteEnvironment = (
+  given: string | undefined,
+  { tlsVerify, authfile }: RemoteFlags,
+): Record<string, string> => ({
+  ...(given === undefined ? {} : { RBM_RESUME_REMOTE: given }),
+  ...(tlsVerify === undefined ? {} : { RBM_RESUME_TLS_VERIFY: tlsVerify }),
+  ...(authfile === undefined ? {} : { REGISTRY_AUTH_FILE: resolve(authfile) }),
+});

@@ -1,12 +1,11 @@
 import type { Command } from 'commander';
-import { isProjectHash } from '../digest.js';
 import { EXIT, RbmResumeError } from '../errors.js';
 import { runBuild, type RunProgress, type RunResult } from '../container/run.js';
 import { parseDuration, parseMoment } from './duration.js';
 import { formatDuration, printJson, printNote, reportError } from './output.js';
-import { packOptions } from './pack.js';
-import { describePack, packWithProgress, type PackReport } from './pack-all.js';
-import type { Signing } from '../trust/sign.js';
+import { carryKeptOf, NOTHING_CARRIED } from './carry-kept.js';
+import { pushToJson } from './push.js';
+import { findRemote, remoteEnvironment, withRemoteFlags, type RemoteFlags } from './remote-flags.js';
 import {
   readSigning,
   trustEnvironment,
@@ -16,7 +15,8 @@ import {
 } from './trust-flags.js';
 import { underSignals } from './under-signals.js';
 
-export interface RunFlags extends SigningFlags {
+export interface RunFlags extends SigningFlags, RemoteFlags {
+  readonly remote?: string;
   readonly deadline?: string;
   readonly until?: string;
   readonly grace: string;
@@ -40,8 +40,9 @@ export function registerRun(program: Command): void {
     .option('--pack', 'make portable snapshots of what was kept, as `pack` does')
     .option('--gzip', 'of `--pack`: for tools that cannot read zstd')
     .option('--without-base', 'of `--pack`: leave the container image out')
-    .option('--json', 'print the result as JSON (what rbm prints goes to standard error)');
-  withTrustFlags(withSigningFlags(run))
+    .option('--json', 'print the result as JSON (what rbm prints goes to standard error)')
+    .option('--remote <url>', 'pull from this OCI registry what is not parked; with `--pack`, push to it');
+  withRemoteFlags(withTrustFlags(withSigningFlags(run)))
     .addHelpText(
       'after',
       '\nExit status: 0 finished; 75 interrupted and kept, run the same again; 76 interrupted, nothing kept;\n' +
@@ -55,52 +56,38 @@ export function registerRun(program: Command): void {
       }
       // Before rbm is started: nothing below it may inherit the descriptor.
       const signing = await readSigning(flags);
+      const remote = await findRemote(flags.remote, flags);
       const result = await runUnderSignals(
         argv as [string, ...string[]],
         flags,
         deadlineOf(flags, new Date()),
       );
-      const { packed, failures } = flags.pack ? await packKeptOf(result, flags, signing) : NOTHING_PACKED;
+      const carried = flags.pack ? await carryKeptOf(result, flags, { signing, remote }) : NOTHING_CARRIED;
+      const { packed, pushed, failures } = carried;
       const failure = failures.find((error) => error instanceof RbmResumeError);
       // The next machine would have nothing to go on with.
       const exitStatus = failures.length === 0 ? result.exitStatus : (failure?.exitStatus ?? EXIT.internal);
-      if (flags.json) printJson({ ...result, exitStatus, ...(flags.pack ? { packed } : {}) });
+      const inJson = {
+        ...(flags.pack ? { packed } : {}),
+        ...(remote === null ? {} : { pushed: pushed.map(pushToJson) }),
+      };
+      if (flags.json) printJson({ ...result, exitStatus, ...inJson });
       else printNote(describeRun(result));
       failures.forEach((error) => reportError(error, { json: false }));
       process.exitCode = exitStatus;
     });
 }
 
-const NOTHING_PACKED = { packed: [], failures: [] } as const;
-
-/** Packs what the run has kept; one that fails does not cost the others. */
-export async function packKeptOf(
-  result: RunResult,
-  flags: Pick<RunFlags, 'gzip' | 'withoutBase' | 'policy' | 'class'>,
-  signing: Signing | null,
-): Promise<{ readonly packed: readonly PackReport[]; readonly failures: readonly unknown[] }> {
-  const packed: PackReport[] = [];
-  const failures: unknown[] = [];
-  for (const { kept, hash, store } of result.containers) {
-    if (!kept || hash === null || !isProjectHash(hash)) continue;
-    try {
-      const report = await packWithProgress(store, hash, await packOptions(flags, store, signing));
-      packed.push(report);
-      printNote(describePack(report));
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  return { packed, failures };
-}
-
 /** Runs rbm with what the flags say, and tells what happens on standard error. */
 export function runUnderSignals(
   argv: [string, ...string[]],
-  flags: Pick<RunFlags, 'grace' | 'finishStatement' | 'policy' | 'class' | 'json'>,
+  flags: Pick<
+    RunFlags,
+    'grace' | 'finishStatement' | 'policy' | 'class' | 'json' | 'remote' | 'tlsVerify' | 'authfile'
+  >,
   deadline: Date | null,
 ): Promise<RunResult> {
-  const env = { ...process.env, ...trustEnvironment(flags) };
+  const env = { ...process.env, ...trustEnvironment(flags), ...remoteEnvironment(flags.remote, flags) };
   return underSignals((signals) =>
     runBuild({
       argv,

@@ -12,6 +12,8 @@ import { RECORD_FORMAT, type LiveRecord, type ResumeMode } from '../store/record
 import { writeSealedAtomically } from '../store/sealed-json.js';
 import { traceTo } from '../trace.js';
 import { NO_POLICY, type Trust } from '../trust/judge.js';
+import type { Remote } from '../registry/remote.js';
+import { askRegistry } from './ask-registry.js';
 import { holdBase } from './hold-base.js';
 import { resume, type Resumed } from './resume.js';
 import type { RunDirectory } from './run-directory.js';
@@ -39,6 +41,8 @@ export interface CreateOptions {
   readonly run: RunDirectory | null;
   /** By what snapshots are judged. @default everything is taken */
   readonly trust?: Trust;
+  /** A registry from which a snapshot is pulled when nothing is parked. @default none */
+  readonly remote?: Remote | null;
 }
 
 export interface CreateResult {
@@ -75,6 +79,7 @@ async function startContainer(options: CreateOptions): Promise<CreateResult> {
   await writeSealedAtomically(live.record, started);
   if (hash !== null) notes.push(...(await findLeftBehind(paths, { hash, id })));
 
+  notes.push(...(await askRegistry(options, live, hash)));
   const kept = await resume(paths, started, { trust: options.trust ?? NO_POLICY, notes });
   if (kept === null) {
     const status = await options.startClean();

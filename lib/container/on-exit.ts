@@ -10,6 +10,8 @@ import { withStoreLock } from '../store/lock.js';
 import { storePaths, type LivePaths, type StorePaths } from '../store/paths.js';
 import { readKeptRecord, readLiveRecord, type LiveRecord } from '../store/record.js';
 import { traceTo } from '../trace.js';
+import type { Remote } from '../registry/remote.js';
+import { forgetInRegistry } from './ask-registry.js';
 import { readStopped } from './interrupt-files.js';
 import { NO_POLICY, type Trust } from '../trust/judge.js';
 import { discardDirectory, moveTree, removeTree } from '../rootfs/move-tree.js';
@@ -30,6 +32,8 @@ export interface ExitOptions {
   readonly run: RunDirectory | null;
   /** By what snapshots are judged. @default everything is taken */
   readonly trust?: Trust;
+  /** A registry from which the snapshot of a build that has succeeded goes. @default none */
+  readonly remote?: Remote | null;
   /** Where it is told how the output of a build that has succeeded came about. @default nowhere */
   readonly provenance?: ProvenanceOptions | null;
   /** Called with a line when something begins that takes long. */
@@ -74,6 +78,8 @@ async function concludeBuild(options: ExitOptions): Promise<ExitResult> {
     if (outcome === 'succeeded') await tellProvenance(options, record, notes);
     if (record.hash !== null)
       await settle(paths, record.hash, { outcome, record, notes, trust: options.trust ?? NO_POLICY });
+    if (record.hash !== null && outcome === 'succeeded')
+      notes.push(...(await forgetInRegistry(options, { live, record, hash: record.hash })));
   } finally {
     await rm(live.dir, { recursive: true, force: true });
     await options.run?.endContainer(id, {

@@ -72,13 +72,14 @@ export async function runLeg(options: LegOptions, moment: Moment | null): Promis
   try {
     result = await runBuild({
       argv: ['bash', '-c', RUN_AND_MEASURE, 'bash', printed, times, ...command.argv],
-      // A store of its own, which nobody else has written: nothing in it is judged.
+      // A store of its own, which nobody else has written: nothing in it is judged, and nothing leaves it.
       env: {
         ...process.env,
         RBM_RESUME_STORE: store,
         RBM_RESUME_OUTPUT: options.outputDir,
         RBM_RESUME_POLICY: '',
         RBM_RESUME_CLASS: '',
+        RBM_RESUME_REMOTE: '',
       },
       graceMs: options.graceMs,
       interruptSignal: interrupt.signal,

@@ -8,6 +8,9 @@ import { watchProgress } from './watchdog.js';
 /** After so many milliseconds in which nothing moves, skopeo is ended. */
 export const DEFAULT_STALL_MS = 300_000;
 
+/** A question, which moves no blobs, does not wait so long. */
+const QUESTION_STALL_MS = 60_000;
+
 export interface RegistryOptions {
   /** How long a transfer may stand still, in milliseconds. @default {@link DEFAULT_STALL_MS} */
   readonly stallMs?: number | undefined;
@@ -139,7 +142,9 @@ async function runSkopeo(
   args: readonly string[],
   how: RegistryOptions & { readonly doing: string; readonly cwd: string | undefined },
 ): Promise<ExecResult> {
-  const { doing, stallMs = DEFAULT_STALL_MS } = how;
+  const { doing } = how;
+  const longest = args[0] === 'copy' ? DEFAULT_STALL_MS : QUESTION_STALL_MS;
+  const stallMs = Math.min(how.stallMs ?? longest, longest);
   const [over, stalled] = [new AbortController(), new AbortController()];
   const onStall = () => {
     const seconds = Math.round(stallMs / 1000);

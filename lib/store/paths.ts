@@ -50,6 +50,8 @@ export interface LivePaths {
   readonly stopped: string;
   readonly notice: string;
   readonly resumed: string;
+  /** Present where a registry may hold something for the build: that goes once it has succeeded. */
+  readonly remote: string;
   /** What the script that runs is made of; see `Outline`. */
   readonly units: string;
   /** Why what the running script leaves behind can't be built on. */
@@ -84,6 +86,7 @@ export const livePathsIn = (dir: string): LivePaths => ({
   stopped: join(dir, 'stopped'),
   notice: join(dir, 'notice'),
   resumed: join(dir, 'resumed'),
+  remote: join(dir, 'remote'),
   units: join(dir, 'units.json'),
   unresumable: join(dir, 'unresumable'),
 });

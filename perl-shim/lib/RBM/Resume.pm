@@ -59,7 +59,8 @@ sub wrap {
     return lower($name, $container, $project, $options) unless $is_call && is_tracked($project);
     my %environment = environment($project);
     my $description = '';
-    %environment = (%environment, trust($project)) if $name eq 'remote_start' || $name eq 'remote_finish';
+    %environment = (%environment, trust($project), remote($project))
+        if $name eq 'remote_start' || $name eq 'remote_finish';
     %environment = (%environment, provenance($project)) if $name eq 'remote_finish';
     if ($name eq 'remote_start') {
         my %templates = map { $_ => lower($_, $container, $project, $options) }
@@ -184,6 +185,14 @@ sub provenance {
     return (
         RBM_RESUME_PROVENANCE  => RBM::rbm_path($to),
         RBM_RESUME_OUTPUT_FILE => "$dir/" . option($project, 'filename'),
+    );
+}
+
+# The registry through which snapshots travel.
+sub remote {
+    my ($project) = @_;
+    return (
+        RBM_RESUME_REMOTE => $ENV{RBM_RESUME_REMOTE} // option($project, 'var/resume_remote') // '',
     );
 }
 
