@@ -43,6 +43,8 @@ export type { AbsentBase, ImportedSnapshots } from './snapshot/take-in.js';
 export { parseRemote, tagOf, type Remote } from './registry/remote.js';
 export { pushSnapshot, type PushedSnapshot, type PushOptions } from './registry/push.js';
 export { pullSnapshot, type PulledSnapshot, type PullOptions, type TagOutcome } from './registry/pull.js';
+export { pruneRemote, type PrunedManifest, type RemotePruneOptions } from './registry/prune-remote.js';
+export { forgetRemote, type Forgotten } from './registry/forget.js';
 export { judgeSnapshot, requireTrusted, signedTreeDigest } from './snapshot/judge-snapshot.js';
 export { judge, NO_POLICY, type Judgement, type SnapshotFacts, type Trust } from './trust/judge.js';
 export { readPolicy, type Policy, type PolicyKey } from './trust/policy.js';

@@ -7,6 +7,7 @@ import { writeListing } from '../../lib/rootfs/baseline.js';
 import { saveSnapshot, type SavedSnapshot } from '../../lib/snapshot/save.js';
 import type { Snapshot } from '../../lib/snapshot/snapshot.js';
 import { RECORD_FORMAT, type SnapshotRecord } from '../../lib/store/record.js';
+import type { Signing } from '../../lib/trust/sign.js';
 import { parseSealed, sealJson } from '../../lib/store/sealed-json.js';
 
 /** A container of a few files, and the tarball that it began with. */
@@ -26,6 +27,7 @@ export interface LegOptions {
   readonly withoutBase?: boolean;
   readonly compression?: 'zstd' | 'gzip';
   readonly parent?: Digest;
+  readonly signing?: Signing;
   /** What the container is told to hold. @default random bytes */
   readonly content?: string;
 }
@@ -44,7 +46,11 @@ export async function startSmallBuild(work: string): Promise<SmallBuild> {
     const { hash, seconds = 1, withoutBase = false, compression = 'zstd', parent = null } = options;
     const record = recordOf(hash, seconds);
     const rootfs = container;
-    return saveSnapshot(store, { rootfs, record, base, baseline, withoutBase, compression, parent });
+    const signing = options.signing === undefined ? {} : { signing: options.signing };
+    return saveSnapshot(store, {
+      ...{ rootfs, record, base, baseline, withoutBase, compression, parent },
+      ...signing,
+    });
   };
   return {
     container,
