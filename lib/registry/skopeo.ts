@@ -160,6 +160,10 @@ async function runSkopeo(
       onStarted: (pid) => watchProgress(pid, { stallMs, over: over.signal, onStall }),
     });
   } catch (error) {
+    if (error instanceof RbmResumeError && error.code === 'COMMAND_NOT_FOUND') {
+      const hint = 'It moves snapshots to and from registries: `apt-get install skopeo`.';
+      throw new RbmResumeError('COMMAND_NOT_FOUND', error.message, { hint, cause: error });
+    }
     if (error instanceof RbmResumeError && error.code === 'COMMAND_FAILED')
       throw remoteFailed(remote, doing, messageOf(error));
     throw error;

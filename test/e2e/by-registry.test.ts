@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { assertNoUnitTwice, count, packedLeg, tenUnits, wholeOutput } from '../rbm/ten-units.js';
-import { TrapWorkspace, until } from '../rbm/trap-workspace.js';
+import { TrapWorkspace } from '../rbm/trap-workspace.js';
 import { rbmsUnderTest, testRoot } from '../rbm/workspace.js';
 import { TestRegistry } from '../registry/registry.js';
 import { makeSigner } from '../trust/signers.js';
@@ -69,24 +68,6 @@ for (const rbm of rbmsUnderTest()) {
       assert.deepEqual(registry.tags(), []);
       const { snapshots } = await second.json<{ snapshots: unknown[] }>('list');
       assert.deepEqual(snapshots, []);
-    });
-
-    it('stops pulling when it is interrupted', async () => {
-      const w = make();
-      // Answers nothing for as long as it is stopped.
-      registry.process.kill('SIGSTOP');
-      try {
-        const run = w.run('units', ['--remote', registry.url, '--tls-verify', 'false']);
-        const live = join(w.store, '.rbm-resume', 'live');
-        await until(() => existsSync(live) && readdirSync(live).length > 0, 'the container to be made');
-        await sleep(500);
-        run.child.kill('SIGTERM');
-        const { status, output } = await run.ended;
-        assert.equal(status, 76, output);
-        assert.equal(count(w.log('units'), /BEGIN/g), 0);
-      } finally {
-        registry.process.kill('SIGCONT');
-      }
     });
   });
 }

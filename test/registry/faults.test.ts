@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { parseProjectHash, sha256Hex } from '../../lib/digest.js';
+import { askRegistry } from '../../lib/container/ask-registry.js';
+import { RunDirectory } from '../../lib/container/run-directory.js';
 import { pullForBuild } from '../../lib/registry/for-build.js';
 import { pullSnapshot } from '../../lib/registry/pull.js';
 import { pushSnapshot } from '../../lib/registry/push.js';
@@ -101,6 +103,24 @@ describe('a registry that fails', { timeout: 240_000 }, () => {
     await assert.rejects(push(remote, 1_500), failed(/nothing has moved for 2 s/));
     registry.process.kill('SIGCONT');
     assert.ok(!registry.tags().includes(tag));
+  });
+
+  it('that stands still while a build asks is left when the run is interrupted', async () => {
+    const registry = await start();
+    const run = await RunDirectory.make();
+    const to = newStore();
+    const live = storePaths(to).live('container');
+    mkdirSync(live.dir, { recursive: true });
+    registry.process.kill('SIGSTOP');
+    try {
+      const options = { store: to, remote: registry.remote, run };
+      const asked = askRegistry(options, live, hash);
+      await run.askForInterrupt();
+      assert.match((await asked).join('\n'), /^nothing was pulled, and [^\n]*: the run was interrupted$/);
+    } finally {
+      registry.process.kill('SIGCONT');
+      await run.remove();
+    }
   });
 
   it('lets nobody in whose credentials are wrong', async () => {

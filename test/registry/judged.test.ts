@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { digestOf, hexOf, parseProjectHash, sha256Hex, type ProjectHash } from '../../lib/digest.js';
+import { digestOf, parseProjectHash, sha256Hex, type ProjectHash } from '../../lib/digest.js';
 import { pullSnapshot } from '../../lib/registry/pull.js';
 import { pushSnapshot } from '../../lib/registry/push.js';
 import { companionTagOf, tagOf } from '../../lib/registry/remote.js';
@@ -33,11 +33,14 @@ describe('what a registry has', { timeout: 240_000 }, () => {
     const policy = await makePolicy({ keys, accept: { protected: ['protected', 'branch'] } });
     const of = (jobClass: JobClass): Trust => ({ policy, jobClass, trouble: null });
     trusts = { branch: of('branch'), protected: of('protected') };
+    signed = await job(newHash(), { signer: ci, trust: trusts.branch });
   });
   after(async () => {
     await registry.stop();
     await removeTree(work);
   });
+  /** What a job of the class `branch` has pushed. */
+  let signed: { readonly snapshot: Snapshot; readonly store: string };
   let made = 0;
   const newStore = () => join(mkdtempSync(join(work, 'job-')), 'store');
   const newHash = () => parseProjectHash(sha256Hex(`judged ${(made += 1)}`));
@@ -76,8 +79,8 @@ describe('what a registry has', { timeout: 240_000 }, () => {
   }
 
   it('is taken and restored when a key of the policy has signed it, by a job of a class that accepts it', async () => {
-    const hash = newHash();
-    const { snapshot } = await job(hash, { signer: ci, trust: trusts.branch });
+    const { snapshot } = signed;
+    const { hash } = snapshot;
     const { store, hows } = await pull(hash, trusts.protected);
     assert.deepEqual(hows, [
       ['protected', 'nothing'],
@@ -90,8 +93,7 @@ describe('what a registry has', { timeout: 240_000 }, () => {
   });
 
   it('is refused unsigned, and by a stranger, before its layers travel; and is not in the way', async () => {
-    const hash = newHash();
-    const good = await job(hash, { signer: ci, trust: trusts.branch });
+    const { hash } = signed.snapshot;
     for (const signer of [undefined, stranger]) {
       const asProtected = { ...NO_POLICY, jobClass: 'protected' } as const;
       const bad = await job(hash, { ...(signer ? { signer } : {}), trust: asProtected, seconds: 9 + made });
@@ -101,7 +103,7 @@ describe('what a registry has', { timeout: 240_000 }, () => {
         ['protected', 'refused'],
         ['branch', 'taken'],
       ]);
-      assert.equal((await openStore(store).open(hash)).digest, good.snapshot.digest);
+      assert.equal((await openStore(store).open(hash)).digest, signed.snapshot.digest);
       assert.ok(!fetched.includes(String(bad.snapshot.layers.at(-1)?.descriptor.digest)));
       made += 1;
     }
@@ -112,8 +114,8 @@ describe('what a registry has', { timeout: 240_000 }, () => {
   });
 
   it('keeps its signature when one who has not signed pushes the same again', async () => {
-    const hash = newHash();
-    const { snapshot, store } = await job(hash, { signer: ci, trust: trusts.branch });
+    const { snapshot, store } = signed;
+    const { hash } = snapshot;
     const index = join(store, 'index.json');
     const { manifests } = JSON.parse(readFileSync(index, 'utf8')) as {
       manifests: { annotations: Record<string, string> }[];
@@ -128,22 +130,23 @@ describe('what a registry has', { timeout: 240_000 }, () => {
   });
 
   it('is not taken with the signature of another snapshot beside it', async () => {
-    const [hash, other] = [newHash(), newHash()];
-    const { snapshot: signed } = await job(other, { signer: ci, trust: trusts.branch });
+    const hash = newHash();
     const { snapshot } = await job(hash, { trust: { ...NO_POLICY, jobClass: 'branch' } });
-    await plant(companionTagOf(snapshot.digest), registry.rawManifest(companionTagOf(signed.digest)));
+    await plant(
+      companionTagOf(snapshot.digest),
+      registry.rawManifest(companionTagOf(signed.snapshot.digest)),
+    );
     const { tags } = await pull(hash, trusts.branch);
     assert.match(JSON.stringify(tags), /"refused".*what is signed is another snapshot/);
   });
 
   it('is named and left when it is another image, a snapshot of another build, or of none', async () => {
-    const [hash, other] = [newHash(), newHash()];
-    const { snapshot } = await job(other);
-    const { manifest } = snapshot.image;
+    const hash = newHash();
+    const { manifest } = signed.snapshot.image;
     const lying = { ...manifest, annotations: { ...manifest.annotations, 'org.rbm-resume.hash': hash } };
     const plain = { ...manifest, annotations: {} };
     const cases: [string, RegExp][] = [
-      [registry.rawManifest(tagOf(other, null)), /it is a snapshot of [0-9a-f]{64}/],
+      [registry.rawManifest(tagOf(signed.snapshot.hash, 'branch')), /it is a snapshot of [0-9a-f]{64}/],
       [JSON.stringify(plain), /it is the image of something else/],
       // Its record, which the config has, says for which build it is.
       [JSON.stringify(lying), /it is no snapshot/],
@@ -211,18 +214,5 @@ describe('what a registry has', { timeout: 240_000 }, () => {
     const pushed = await pushSnapshot(third, hash, { remote: registry.remote });
     assert.deepEqual([pushed.how, pushed.remoteDigest], ['pushed', clean.digest]);
     assert.ok(next.generation > clean.generation);
-  });
-
-  it('is not needed where the store has a newer one', async () => {
-    const hash = newHash();
-    const { store, snapshot } = await job(hash);
-    await build.saveLeg(store, { hash, parent: snapshot.digest, seconds: 2 });
-    await build.saveLeg(store, { hash, seconds: 3 });
-    const { tags, fetched } = await pull(hash, NO_POLICY, store);
-    assert.deepEqual(
-      tags.map((one) => ('why' in one ? one.why : one.how)),
-      ['older'],
-    );
-    assert.ok(!fetched.includes(hexOf(snapshot.digest)));
   });
 });
