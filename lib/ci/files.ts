@@ -52,6 +52,8 @@ export interface CiOptions {
   readonly branch?: string;
   /** A policy file in the workspace. @default none: nothing is signed */
   readonly policy?: string | null;
+  /** A registry that snapshots travel by, `oci://HOST/NAME`. @default none: by the caches of the service */
+  readonly remote?: string | null;
   /** How many legs in a row may come to nothing. @default 3 */
   readonly maxStalled?: number;
   /** Folders that rbm clones and downloads to. @default `git_clones` */
@@ -80,6 +82,7 @@ export function ciFiles(service: CiService, plan: CiPlan, options: CiOptions = {
     limitSeconds,
     branch: options.branch ?? 'main',
     policy: options.policy ?? null,
+    remote: options.remote ?? null,
     maxStalled,
     clones: options.clones ?? ['git_clones'],
   });

@@ -11,9 +11,10 @@ const BEGAN = '"$RUNNER_TEMP/rbm-resume-began"';
  * tell how long the snapshots took.
  */
 export function stepsOf(settings: CiSettings, job: CiJob): object[] {
-  const { jobs, clones, prepare } = settings;
+  const { jobs, clones, prepare, remote } = settings;
   const needed = jobs.filter(({ id }) => job.needs.includes(id));
   const dir = carryDir(job);
+  const snapshots = { what: `snapshots-${job.id}`, paths: [`${dir}/snapshots`] };
   const always = '${{ always() }}';
   const withOutput = "${{ always() && steps.leg.outputs.outcome == 'finished' }}";
   return [
@@ -26,7 +27,7 @@ export function stepsOf(settings: CiSettings, job: CiJob): object[] {
     ...clones.map((folder) =>
       restore(settings, { what: `clones-${job.id}-${slug(folder)}`, paths: [folder] }),
     ),
-    restore(settings, { what: `snapshots-${job.id}`, paths: [`${dir}/snapshots`] }),
+    ...(remote === null ? [restore(settings, snapshots)] : loginSteps(remote)),
     restore(settings, { what: `times-${job.id}`, paths: [`${dir}/state`] }),
     legStep(settings, job),
     {
@@ -34,7 +35,7 @@ export function stepsOf(settings: CiSettings, job: CiJob): object[] {
       if: always,
       run: script([`mkdir -p ${dir}/state`, stamp(dir, 'began')]),
     },
-    save(settings, { what: `snapshots-${job.id}`, paths: [`${dir}/snapshots`], if: always }),
+    ...(remote === null ? [save(settings, { ...snapshots, if: always })] : []),
     save(settings, { what: `out-${job.id}`, paths: job.outputs, if: withOutput }),
     ...clones.map((folder) =>
       save(settings, { what: `clones-${job.id}-${slug(folder)}`, paths: [folder], if: always }),
@@ -44,6 +45,23 @@ export function stepsOf(settings: CiSettings, job: CiJob): object[] {
     pruneStep(settings, job),
   ];
 }
+
+/** The service's own registry. */
+export const GITHUB_REGISTRY = 'oci://ghcr.io/';
+
+/** For another registry the lines that prepare the machine have to log in. */
+const loginSteps = (remote: string): object[] =>
+  remote.startsWith(GITHUB_REGISTRY)
+    ? [
+        {
+          name: 'Log in to the registry',
+          // What a pull request from a fork may not push costs its next leg the snapshot.
+          'continue-on-error': true,
+          env: { GH_TOKEN: '${{ github.token }}' },
+          run: script(['skopeo login --username "$GITHUB_ACTOR" --password-stdin ghcr.io <<< "$GH_TOKEN"']),
+        },
+      ]
+    : [];
 
 function legStep(settings: CiSettings, job: CiJob): object {
   const { command, policy } = settings;

@@ -1,5 +1,5 @@
 import { followUpOf, LAST_JOB, VERDICT } from './github-follow-up.js';
-import { stepsOf } from './github-steps.js';
+import { GITHUB_REGISTRY, stepsOf } from './github-steps.js';
 import { headOf, minutesOf, nameOf, type CiFile, type CiSettings } from './settings.js';
 import type { CiJob } from './jobs.js';
 import { script, toYaml } from './yaml.js';
@@ -19,17 +19,22 @@ export function githubFiles(settings: CiSettings): CiFile[] {
 }
 
 function workflowOf(settings: CiSettings): object {
-  const { branch, jobs, policy } = settings;
+  const { branch, jobs, policy, remote } = settings;
   return {
     name: nameOf(settings),
     'run-name': `${settings.project}, leg \${{ github.run_attempt }}`,
     on: { push: { branches: [branch] }, pull_request: null, workflow_dispatch: null },
-    permissions: { contents: 'read', actions: 'write' },
+    permissions: {
+      contents: 'read',
+      actions: 'write',
+      ...(remote?.startsWith(GITHUB_REGISTRY) ? { packages: 'write' } : {}),
+    },
     // What runs is let end: a leg that is cancelled loses its upload.
     concurrency: { group: `${nameOf(settings)}-\${{ github.ref }}`, 'cancel-in-progress': false },
     env: {
       // Caches of pull requests and of branches have names of their own.
       RBM_RESUME_SCOPE: `\${{ github.event.pull_request.number && format('pr-{0}', github.event.pull_request.number) || 'branch' }}`,
+      ...(remote === null ? {} : { RBM_RESUME_REMOTE: remote }),
       ...(policy === null
         ? {}
         : {

@@ -16,7 +16,7 @@ import { script, toYaml } from './yaml.js';
  * was interrupted. A job that can't go on since one that it needs was interrupted ends at once.
  */
 export function gitlabFiles(settings: CiSettings): CiFile[] {
-  const { branch, jobs, policy } = settings;
+  const { branch, jobs, policy, remote } = settings;
   const pipeline = {
     workflow: {
       rules: [
@@ -29,6 +29,7 @@ export function gitlabFiles(settings: CiSettings): CiFile[] {
     variables: {
       RBM_RESUME_LEG: '1',
       RBM_RESUME_STALLED: '0',
+      ...(remote === null ? {} : { RBM_RESUME_REMOTE: remote }),
       ...(policy === null ? {} : { RBM_RESUME_POLICY: policy }),
     },
     ...Object.fromEntries(jobs.map((job) => [job.id, jobOf(settings, job)])),
@@ -42,7 +43,7 @@ export function gitlabFiles(settings: CiSettings): CiFile[] {
 const outcomeOf = (job: CiJob | { readonly id: string }): string => `.rbm-resume/${job.id}.outcome`;
 
 function jobOf(settings: CiSettings, job: CiJob): object {
-  const { clones, policy, prepare, command } = settings;
+  const { clones, policy, prepare, command, remote } = settings;
   const dir = carryDir(job);
   const flags = [
     `--started-at "$CI_JOB_STARTED_AT" --limit ${limitOf(settings)} --stalled "$RBM_RESUME_STALLED"`,
@@ -86,6 +87,7 @@ function jobOf(settings: CiSettings, job: CiJob): object {
           'fi',
         ]),
         ...prepare,
+        ...(remote === null ? [] : LOGIN),
         ...(policy === null ? [] : classLines()),
         `${command} leg ${dir} ${flags.join(' ')} -- \\`,
         `  ${buildCommand(settings, job.roots)}`,
@@ -93,6 +95,14 @@ function jobOf(settings: CiSettings, job: CiJob): object {
     ],
   };
 }
+
+/** The service's own registry; for another one the lines that prepare the machine have to log in. */
+const LOGIN = [
+  'if [ -n "${CI_REGISTRY_PASSWORD:-}" ]; then',
+  '  printf %s "$CI_REGISTRY_PASSWORD" |',
+  '    skopeo login --username "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY" || true',
+  'fi',
+];
 
 /** Protected variables are there on protected branches only: elsewhere what is packed is not signed. */
 const classLines = (): string[] => [

@@ -13,6 +13,7 @@ const PROGRAMS = [
   'iproute2',
   'make',
   'mmdebstrap',
+  'skopeo',
   'uidmap',
   'xz-utils',
   'zstd',

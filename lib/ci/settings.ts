@@ -22,6 +22,8 @@ export interface CiSettings {
   readonly branch: string;
   /** A policy file in the workspace: classes are told and snapshots signed. `null`: none. */
   readonly policy: string | null;
+  /** A registry that snapshots travel by, `oci://HOST/NAME`. `null`: by the caches of the service. */
+  readonly remote: string | null;
   /** After so many legs in a row that came to nothing, no other is begun. */
   readonly maxStalled: number;
   /** Folders of the workspace with git clones and downloads, which rbm fills. */

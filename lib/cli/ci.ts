@@ -22,6 +22,7 @@ interface CiFlags {
   readonly limit?: string;
   readonly branch: string;
   readonly policy?: string;
+  readonly remote?: string;
   readonly maxStalled: string;
   readonly clones: readonly string[];
   readonly check?: true;
@@ -50,6 +51,10 @@ export function registerCi(program: Command): void {
     .option(
       '--policy <file>',
       'whose snapshots are used, a file of the workspace: then jobs tell their class',
+    )
+    .option(
+      '--remote <url>',
+      'snapshots travel by this registry, oci://HOST/NAME, and not by caches (github, gitlab)',
     )
     .option('--max-stalled <count>', 'no more legs after so many that came to nothing', '3')
     .option(
@@ -89,6 +94,7 @@ async function writeConfiguration(service: CiService, project: string, flags: Ci
     ...(flags.limit === undefined ? {} : { limitSeconds: Math.floor(parseDuration(flags.limit) / 1000) }),
     ...{ rbm: flags.rbm, command: flags.command, branch: flags.branch },
     policy: flags.policy ?? null,
+    remote: flags.remote ?? null,
     maxStalled: Number(flags.maxStalled),
   });
   const stale = await findStaleFiles(workspace, files);

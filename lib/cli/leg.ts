@@ -5,10 +5,12 @@ import { RbmResumeError } from '../errors.js';
 import { judgeLeg, leaveTimes, legPaths, planLeg, takeOver, workOf, type LegEnd } from '../leg/leg.js';
 import { exportSnapshots } from '../snapshot/export.js';
 import type { Signing } from '../trust/sign.js';
+import type { Remote } from '../registry/remote.js';
 import { carryKeptOf } from './carry-kept.js';
 import { parseDuration, parseMoment } from './duration.js';
 import { findStore } from './find-store.js';
 import { formatBytes, formatDuration, printNote, reportError } from './output.js';
+import { findRemote, withRemoteFlags, type RemoteFlags } from './remote-flags.js';
 import { describeRun, runUnderSignals } from './run.js';
 import { parseSize } from './size.js';
 import { plain } from './transfer.js';
@@ -20,7 +22,8 @@ import {
   type SigningFlags,
 } from './trust-flags.js';
 
-interface LegFlags extends SigningFlags {
+interface LegFlags extends SigningFlags, RemoteFlags {
+  readonly remote?: string;
   readonly startedAt?: string;
   readonly limit: string;
   readonly stalled: string;
@@ -47,8 +50,9 @@ export function registerLeg(program: Command): void {
     .option('--finish-statement <span>', 'how long a statement other than make may take to end first', '20s')
     .option('--max-part-size <size>', 'no file that is carried is larger', '400M')
     .option('--without-base', 'leave the container image out: every machine has the same')
+    .option('--remote <url>', 'snapshots travel by this registry, oci://HOST/NAME, and not by DIR')
     .option('--outcome <file>', 'append outcome=finished|interrupted|failed and progress=true|false');
-  withTrustFlags(withSigningFlags(leg))
+  withRemoteFlags(withTrustFlags(withSigningFlags(leg)))
     .addHelpText(
       'after',
       '\nExit status: 0 finished, or interrupted and to be gone on with by the next job (`--outcome` says which);\n' +
@@ -56,6 +60,7 @@ export function registerLeg(program: Command): void {
     )
     .action(async (dir: string, argv: string[], ...[flags, command]: [LegFlags, Command]) => {
       const signing = await readSigning(flags);
+      const remote = await findRemote(flags.remote, flags);
       const startedAt = parseStart(flags.startedAt);
       const store = await findStore(command.optsWithGlobals<{ store?: string }>().store);
       const plan = await planLeg(dir, {
@@ -68,10 +73,11 @@ export function registerLeg(program: Command): void {
         `this job ends ${formatDuration(plan.reserveMs)} before its limit, ` +
           (isOver ? 'which is over already' : `at ${plan.deadline.toISOString()}`),
       );
-      await tellTakenOver(store, dir, flags);
+      // With a registry, the hooks fetch what a build can go on in.
+      if (remote === null) await tellTakenOver(store, dir, flags);
       const result = await runUnderSignals(argv as [string, ...string[]], flags, plan.deadline);
       printNote(describeRun(result));
-      const isKept = await leaveBehind({ store, dir, flags, signing, result });
+      const isKept = await leaveBehind({ store, dir, flags, signing, remote, result });
       const end = judgeLeg({ result, before: plan.before, workSeconds: await workOf(result), isKept });
       await tell(end, flags);
       process.exitCode = end.outcome === 'failed' ? result.exitStatus : 0;
@@ -105,28 +111,33 @@ async function leaveBehind(of: {
   readonly dir: string;
   readonly flags: LegFlags;
   readonly signing: Signing | null;
+  readonly remote: Remote | null;
   readonly result: RunResult;
 }): Promise<boolean> {
-  const { store, dir, flags, signing, result } = of;
+  const { store, dir, flags, signing, remote, result } = of;
   const since = Date.now();
-  const { failures } = await carryKeptOf(result, flags, { signing, remote: null });
+  const { failures } = await carryKeptOf(result, flags, { signing, remote });
   failures.forEach((error) => reportError(error, { json: false }));
-  let isWritten = false;
+  const isWritten = remote !== null || (await writeExport(store, dir, flags));
+  await leaveTimes(dir, {
+    packSeconds: Math.ceil((Date.now() - since) / 1000),
+    workSeconds: await workOf(result),
+  });
+  return isWritten && failures.length === 0;
+}
+
+async function writeExport(store: string, dir: string, flags: LegFlags): Promise<boolean> {
   try {
     const { bytes, snapshots } = await exportSnapshots(store, legPaths(dir).snapshots, {
       maxPartSize: parseSize(flags.maxPartSize),
       withoutBase: flags.withoutBase ?? false,
     });
     printNote(`${snapshots.length} snapshot(s), ${formatBytes(bytes)}, are left for the next job`);
-    isWritten = true;
+    return true;
   } catch (error) {
     reportError(error, { json: false });
+    return false;
   }
-  await leaveTimes(dir, {
-    packSeconds: Math.ceil((Date.now() - since) / 1000),
-    workSeconds: await workOf(result),
-  });
-  return isWritten && failures.length === 0;
 }
 
 async function tell({ outcome, progress }: LegEnd, flags: LegFlags): Promise<void> {
