@@ -31,6 +31,7 @@ describe('the command', () => {
     for (const verb of [
       'run',
       'prove',
+      'plan',
       'interrupt',
       'status',
       'list',

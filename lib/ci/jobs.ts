@@ -10,6 +10,8 @@ export interface JobBuild {
   /** Relative to the workspace where it lies inside. */
   readonly output: string;
   readonly needs: readonly string[];
+  /** `false` when rbm makes it only on the way to what needs it, and no command builds just this. @default true */
+  readonly isStandalone?: boolean | undefined;
 }
 
 /** One job: a heavy build alone, or light ones that need the same heavy ones. */
@@ -30,7 +32,8 @@ export interface CiJob {
  * Divides a plan into jobs, in an order in which they can run. `heavy` names projects, or single builds by their ids.
  * @throws RbmResumeError `USAGE` for a heavy project that the plan does not have
  */
-export function divideIntoJobs(builds: readonly JobBuild[], heavy: readonly string[]): CiJob[] {
+export function divideIntoJobs(all: readonly JobBuild[], heavy: readonly string[]): CiJob[] {
+  const { builds, innerOutputs } = withoutInner(all);
   const isHeavy = (build: JobBuild): boolean => heavy.includes(build.project) || heavy.includes(build.id);
   const strange = heavy.find((name) => !builds.some(({ id, project }) => id === name || project === name));
   if (strange !== undefined) {
@@ -43,7 +46,7 @@ export function divideIntoJobs(builds: readonly JobBuild[], heavy: readonly stri
     const key = isHeavy(build) ? `heavy ${build.id}` : `light ${[...above].sort().join(' ')}`;
     groups.set(key, [...(groups.get(key) ?? []), build]);
   }
-  return inOrder(named([...groups.values()], isHeavy));
+  return inOrder(named([...groups.values()], { isHeavy, innerOutputs }));
 }
 
 /** For each build the ids of the heavy ones that have to be built before it. */
@@ -67,7 +70,40 @@ function heavyAbove(
   return above;
 }
 
-function named(groups: readonly JobBuild[][], isHeavy: (build: JobBuild) => boolean): CiJob[] {
+/** What is no build by itself is part of all that need it, and what it needs itself, they need. */
+function withoutInner(all: readonly JobBuild[]): {
+  readonly builds: JobBuild[];
+  readonly innerOutputs: ReadonlyMap<string, readonly string[]>;
+} {
+  const inner = new Map(
+    all.filter((build) => build.isStandalone === false).map((build) => [build.id, build]),
+  );
+  const innerOutputs = new Map<string, readonly string[]>();
+  const builds = all
+    .filter(({ id }) => !inner.has(id))
+    .map((build) => {
+      const needs = new Set<string>();
+      const outputs = new Set<string>();
+      const visit = (need: string): void => {
+        const found = inner.get(need);
+        if (found === undefined) return void needs.add(need);
+        if (outputs.has(found.output)) return;
+        outputs.add(found.output);
+        found.needs.forEach(visit);
+      };
+      build.needs.forEach(visit);
+      innerOutputs.set(build.id, [...outputs]);
+      return { ...build, needs: [...needs] };
+    });
+  return { builds, innerOutputs };
+}
+
+interface Naming {
+  readonly isHeavy: (build: JobBuild) => boolean;
+  readonly innerOutputs: ReadonlyMap<string, readonly string[]>;
+}
+
+function named(groups: readonly JobBuild[][], { isHeavy, innerOutputs }: Naming): CiJob[] {
   const taken = new Set<string>();
   const nameOf = (builds: readonly JobBuild[]): string => {
     const [first] = builds;
@@ -89,7 +125,13 @@ function named(groups: readonly JobBuild[][], isHeavy: (build: JobBuild) => bool
       builds,
       roots: builds.filter((build) => !needed.has(build.id)),
       needs: jobs.map((job) => job.id).filter((job) => needs.has(job)),
-      outputs: [...new Set(builds.map(({ output }) => dirname(output)))].sort(),
+      outputs: [
+        ...new Set(
+          builds
+            .flatMap((build) => [build.output, ...(innerOutputs.get(build.id) ?? [])])
+            .map((output) => dirname(output)),
+        ),
+      ].sort(),
     };
   });
 }

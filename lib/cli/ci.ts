@@ -158,6 +158,7 @@ const planSchema = v.object({
       targets: v.array(v.string()),
       output: v.string(),
       needs: v.array(v.string()),
+      isStandalone: v.optional(v.boolean()),
     }),
   ),
 });

@@ -14,6 +14,7 @@ const walkedBuild = v.object({
   /** The folder of its output, an absolute path; `null` when rbm can't tell. */
   dir: v.nullable(v.string()),
   is_built: v.boolean(),
+  is_standalone: v.boolean(),
   /** Keys of the builds that are its inputs. */
   needs: v.array(v.string()),
   unknown: v.array(v.string()),

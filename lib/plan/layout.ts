@@ -2,19 +2,19 @@ import dagre from '@dagrejs/dagre';
 
 /** What is used of it; its own declarations import files by names that NodeNext does not resolve. */
 interface LayoutGraph {
-  setGraph(label: Readonly<Record<string, string | number>>): void;
-  setDefaultEdgeLabel(label: () => object): void;
-  setNode(id: string, size: { width: number; height: number }): void;
-  setEdge(from: string, to: string): void;
-  graph(): { readonly width?: number; readonly height?: number };
-  nodes(): string[];
-  node(id: string): Box;
-  edges(): { readonly v: string; readonly w: string }[];
-  edge(from: string, to: string): { readonly points: readonly Point[] };
+  readonly setGraph: (label: Readonly<Record<string, string | number>>) => void;
+  readonly setDefaultEdgeLabel: (label: () => object) => void;
+  readonly setNode: (id: string, size: { width: number; height: number }) => void;
+  readonly setEdge: (from: string, to: string) => void;
+  readonly graph: () => { readonly width?: number; readonly height?: number };
+  readonly nodes: () => string[];
+  readonly node: (id: string) => Box;
+  readonly edges: () => { readonly v: string; readonly w: string }[];
+  readonly edge: (from: string, to: string) => { readonly points: readonly Point[] };
 }
 interface Dagre {
   readonly graphlib: { readonly Graph: new () => LayoutGraph };
-  layout(graph: LayoutGraph): void;
+  readonly layout: (graph: LayoutGraph) => void;
 }
 const { graphlib, layout } = dagre as unknown as Dagre;
 

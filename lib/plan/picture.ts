@@ -121,6 +121,5 @@ const pair = ({ x, y }: Point): string => `${round(x)},${round(y)}`;
 /** As text of an XML document; what XML can't hold at all is left out. */
 const escape = (text: string): string =>
   text
-    // eslint-disable-next-line no-control-regex -- these are what is not allowed in XML
     .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '')
     .replace(/[&<>"]/g, (letter) => `&#${letter.codePointAt(0)};`);

@@ -67,6 +67,7 @@ function plannedBuild(build: WalkedBuild, found: Findings): PlannedBuild {
     isNameKnown: isKnown,
     state: build.is_built && isKnown ? 'built' : isKept ? 'kept' : 'to-do',
     isNeeded: found.isNeeded,
+    isStandalone: build.is_standalone,
     needs: build.needs.map((key) => found.ids.get(key) ?? key),
     unknown: isKnown
       ? build.unknown

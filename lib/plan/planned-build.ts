@@ -2,7 +2,7 @@
 export interface PlannedBuild {
   /**
    * Unique in the plan: the project; its step where it occurs with several and this is not `build`; ` (target target…)` where it occurs with
-   * several targets; ` for PROJECT`, the first that needs it, where all these are the same.
+   * several targets; ` for PROJECT`, the first that needs it, where all these are the same, and ` #2`… where that is, too.
    */
   readonly id: string;
   readonly project: string;
@@ -21,6 +21,11 @@ export interface PlannedBuild {
   readonly state: 'built' | 'kept' | 'to-do';
   /** Whether rbm comes to it: not what only finished builds need. */
   readonly isNeeded: boolean;
+  /**
+   * Whether `rbm build PROJECT --step STEP --target …` by itself makes this very file. An input file may give its project
+   * options that no command line can; then it is only built on the way to what needs it.
+   */
+  readonly isStandalone: boolean;
   /** ids of the builds that it takes as inputs, directly. */
   readonly needs: readonly string[];
   /** What could not be looked at offline: `sources: need git clone of URL`, `input file X: …`, one line each. */

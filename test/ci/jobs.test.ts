@@ -41,6 +41,19 @@ describe('the jobs of a plan', () => {
     assert.deepEqual(light?.outputs, ['out/font', 'out/image', 'out/zlib']);
   });
 
+  it('build what no command builds alone as a part of whatever needs it', () => {
+    const image = { ...build('image', 'mmdebstrap'), isStandalone: false };
+    const jobs = divideIntoJobs(
+      [build('mmdebstrap'), image, build('gcc', 'image'), build('tor', 'image', 'gcc')],
+      ['gcc', 'tor'],
+    );
+    assert.deepEqual(show(jobs), ['light: mmdebstrap', 'gcc: gcc after light', 'tor: tor after light gcc']);
+    assert.deepEqual(
+      jobs.map(({ outputs }) => outputs),
+      [['out/mmdebstrap'], ['out/gcc', 'out/image'], ['out/image', 'out/tor']],
+    );
+  });
+
   it('have ids that every service takes, and that differ', () => {
     const jobs = divideIntoJobs(
       [build('7zip (linux)'), build('7zip [linux]'), build('a.b/c'), build('light')],

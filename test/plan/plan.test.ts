@@ -6,8 +6,9 @@ import { after, describe, it } from 'node:test';
 import fse from 'fs-extra';
 import { planBuild } from '../../lib/plan/plan.js';
 import type { Plan, PlannedBuild } from '../../lib/plan/planned-build.js';
-import { rbmsUnderTest, makeWorkspace } from '../rbm/workspace.js';
+import { describeBuild, makeWorkspace, rbmsUnderTest } from '../rbm/workspace.js';
 import { GRAPH, writeWorkspace } from './graph-workspace.js';
+import { KEPT_HASH, keptRecord } from './kept-record.js';
 
 const shapeOf = ({ builds }: Plan) => builds.map(({ id, needs }) => [id, needs]);
 
@@ -123,6 +124,49 @@ for (const { name, dir: rbmDir } of rbmsUnderTest()) {
       assert.deepEqual(shapeOf(later), shapeOf(plan));
     });
 
+    it('tells what rbm does not make in the same way when it is asked for that alone', async () => {
+      const workspace = workspaceOf({
+        'projects/app/config': `
+input_files:
+  - {project: lib, name: a}
+  - {project: lib, name: b, flavour: bitter}
+`,
+        'projects/lib/config': 'filename: \'lib-[% c("flavour") || "plain" %]\'\ninput_files: []\n',
+      });
+      const { builds } = await planBuild({ workspace, rbm, project: 'app' });
+      assert.deepEqual(builds.map(({ filename, isStandalone }) => [filename, isStandalone]).slice(0, 2), [
+        ['lib-plain', true],
+        ['lib-bitter', false],
+      ]);
+      assert.deepEqual(
+        builds.map(({ id }) => id),
+        ['lib', 'lib #2', 'app'],
+      );
+    });
+
+    it('tells what is kept of an interrupted build, under the name that a description gives it', async () => {
+      const workspace = makeWorkspace();
+      made.push(workspace);
+      const described = describeBuild({ name, dir: rbmDir }, workspace, {
+        project: 'libtally',
+        targets: ['small'],
+      });
+      const { filename } = JSON.parse(described) as { filename: string };
+      const park = (record: Record<string, unknown>): void =>
+        fse.outputJsonSync(
+          join(workspace, 'resume', '.rbm-resume', 'parked', KEPT_HASH, 'record.json'),
+          record,
+        );
+      const states = async (): Promise<string[]> =>
+        (await planBuild({ workspace, rbm, project: 'tally', targets: ['small'] })).builds.map(
+          ({ state }) => state,
+        );
+      park({ ...keptRecord, project: 'libtally', filename });
+      assert.deepEqual(await states(), ['kept', 'to-do']);
+      park({ ...keptRecord, project: 'libtally', filename: `${filename}.old` });
+      assert.deepEqual(await states(), ['to-do', 'to-do']);
+    });
+
     it('says what it could not look at, and leaves open what depends on that', async () => {
       const workspace = workspaceOf({
         'projects/app/config': `
@@ -173,6 +217,30 @@ input_files:
       ]);
       assert.deepEqual(fse.readdirSync(workspace).sort(), ['projects', 'rbm.conf']);
     });
+
+    // The stand-in knows no git; the loop says when only that is tested.
+    if (name === 'real rbm') {
+      it('asks a clone that is there, where no fetch can change the answer', async () => {
+        const git = (dir: string, ...args: string[]): string => {
+          const who = ['-c', 'user.name=a', '-c', 'user.email=a@example.invalid'];
+          return spawnSync('git', ['-C', dir, ...who, ...args], { encoding: 'utf8' }).stdout.trim();
+        };
+        const workspace = workspaceOf({ 'git_clones/lib/file': 'source' });
+        const clone = join(workspace, 'git_clones', 'lib');
+        git(clone, 'init', '-q', '-b', 'main');
+        git(clone, 'add', 'file');
+        git(clone, 'commit', '-qm', 'first');
+        const planAt = async (hash: string): Promise<PlannedBuild | undefined> => {
+          const config = `git_url: http://example.invalid/lib.git\ngit_hash: ${hash}\n`;
+          fse.outputFileSync(join(workspace, 'projects', 'lib', 'config'), config);
+          return (await planBuild({ workspace, rbm, project: 'lib' })).builds.at(-1);
+        };
+        const atCommit = await planAt(git(clone, 'rev-parse', 'HEAD'));
+        assert.deepEqual([atCommit?.isNameKnown, atCommit?.unknown], [true, []]);
+        assert.equal(atCommit?.filename, say(workspace, ['showconf', 'lib', 'filename']));
+        assert.equal((await planAt('main'))?.isNameKnown, false);
+      });
+    }
 
     it('says what rbm says of a project that there is not', async () => {
       const workspace = workspaceOf(GRAPH);

@@ -11,6 +11,7 @@ export const buildOf = (id: string, more: Partial<PlannedBuild> = {}): PlannedBu
   isNameKnown: true,
   state: 'to-do',
   isNeeded: true,
+  isStandalone: true,
   needs: [],
   unknown: [],
   ...more,

@@ -101,14 +101,12 @@ sub walk {
     local *RBM::run_script = sub { die "nothing is run for a plan\n" };
     # As `rbm build` begins.
     my $options = { pkg_type => $step };
-    my ($name, $dir);
-    my $trouble = guarded(sub {
-        $name = option($project, 'filename', $options);
-        $dir = RBM::rbm_path(option($project, 'output_dir', $options));
-    });
-    my $found = defined $name && length $name && -e "$dir/$name";
+    my ($dir, $name);
+    my $trouble = guarded(sub { ($dir, $name) = output_of($project, $options) });
     visit($project, $step, $options, {
-        name  => $name, dir => $dir, is_built => $found,
+        name     => $name,
+        dir      => $dir,
+        is_built => length($name // '') && -e "$dir/$name",
         troubles => [ $trouble ? "file name: $trouble" : () ],
     });
     return $json->encode({ builds => [ map { $builds{$_} } @order ] });
@@ -169,7 +167,27 @@ sub visit {
     });
     push @{$build->{unknown}}, "input files: $trouble" if $trouble;
     pop @stack;
+    $build->{is_standalone} = is_standalone($build) ? JSON::PP::true : JSON::PP::false;
     push @order, $key;
+}
+
+# Whether rbm makes the same file when it is asked for this build by itself: an
+# input file may give its project options that no command line can.
+sub is_standalone {
+    my ($build) = @_;
+    my ($project, $step) = @$build{qw(project step)};
+    return 0 if $seed != 1;     # of the other walk only names are wanted
+    my $key = '';
+    local @{$RBM::config}{qw(opt run step origin_step)} =
+        ({}, { target => $build->{targets}, args => [ $project ] }, $step, undef);
+    guarded(sub { $key = join('/', output_of($project, { pkg_type => $step })) });
+    return $key eq $build->{key};
+}
+
+sub output_of {
+    my ($project, $options) = @_;
+    my $dir = RBM::rbm_path(option($project, 'output_dir', $options));
+    return ($dir, option($project, 'filename', $options) // '');
 }
 
 sub tell_missing_sources {
