@@ -11,7 +11,8 @@ const MOST_ROWS = 50;
 
 /** Text in which nothing is Markdown or HTML; any ASCII punctuation may be escaped (CommonMark 0.31, 2.4). */
 export const escapeMarkdown = (text: string): string =>
-  visible(text).replace(/[\\`*_{}[\]()<>#+!|~&@:.$^="'-]/g, (letter) =>
+  // Between digits, as in a time or a version, some of them mean nothing.
+  visible(text).replace(/(?<!\d(?=[-:.]\d))[\\`*_{}[\]()<>#+!|~&@:.$^="'-]/g, (letter) =>
     '<>&'.includes(letter) ? `&#${letter.codePointAt(0)};` : `\\${letter}`,
   );
 const md = escapeMarkdown;

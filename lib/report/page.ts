@@ -51,7 +51,7 @@ export function renderHtml(report: Report): string {
             : html`<h2>Sizes of deltas</h2>
                 <p class="soft">
                   The area of a delta is its compressed size in the store; in it, each folder has a part in
-                  proportion to the bytes of its files before compression. Darker is newer.
+                  proportion to the bytes of its files before compression. The stronger the colour, the newer.
                 </p>
                 ${packed.map(({ snapshot, ...build }) => (snapshot === null ? '' : deltas(words.titleOf({ ...build, snapshot }), snapshot)))}`
         }
@@ -101,7 +101,7 @@ function legend(): Markup[] {
     mark(html`<circle class="mark" cx="7" cy="7" r="4" />`, 'ended by SIGINT'),
     mark(html`<path class="mark" d="M7,1 l5,12 h-10 z" />`, 'needed SIGTERM'),
     mark(html`<path class="mark cross" d="M2,2 l10,10 m0,-10 l-10,10" />`, 'needed SIGKILL'),
-    html`<span class="key">pale: only its begin is recorded</span>`,
+    html`<span class="key">pale: only its beginning is recorded</span>`,
   ];
 }
 
@@ -135,7 +135,7 @@ const legTable = (build: ReportedBuild): Markup =>
                 <td class="number">${words.tellSeconds(leg.seconds)}</td>
                 <td class="time">${shorten(leg.jobClass ?? '–', 40)}</td>
                 <td>${words.tellOrigin(leg)}</td>
-                <td>${words.tellStop(leg)}</td>
+                <td class="wide">${words.tellStop(leg)}</td>
                 <td class="time">${leg.escalation ?? '–'}</td>
                 <td>${words.tellRedone(leg)}</td>
               </tr> `,

@@ -9,7 +9,7 @@ export const STYLE = `
   :root { --text: #e6edf3; --soft: #9da7b1; --ground: #0d1117; --line: #30363d; --panel: #161b22;
     --kept: #56b4e9; --finished: #2fc79a; --lost: #e69f00; --delta: #56b4e9; --bad: #ff9b5e; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 1080px; padding: 24px; background: var(--ground); color: var(--text);
+body { margin: 0 auto; max-width: 1160px; padding: 24px; background: var(--ground); color: var(--text);
   overflow-wrap: anywhere; font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; }
 h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 32px 0 8px; } h3 { font-size: 15px; margin: 20px 0 4px; }
 p { margin: 4px 0 8px; } .soft, figcaption { color: var(--soft); font-size: 13px; } code { font-size: 12.5px; }
@@ -17,7 +17,7 @@ figure { margin: 8px 0; overflow-x: auto; } figure > svg { max-width: none; disp
 .timeline, .treemap { width: 100%; min-width: 720px; height: auto; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: 4px 10px 4px 0; border-bottom: 1px solid var(--line); }
-th { white-space: nowrap; color: var(--soft); font-weight: 600; } td.number, th.number { text-align: right; white-space: nowrap; } td.time { white-space: nowrap; }
+th { white-space: nowrap; color: var(--soft); font-weight: 600; } td.number, th.number { text-align: right; white-space: nowrap; } td.time { white-space: nowrap; } td.wide { min-width: 220px; }
 .bad { color: var(--bad); font-weight: 600; } .key { display: inline-block; margin-right: 18px; white-space: nowrap; }
 .key svg { width: 26px; height: 14px; vertical-align: -2px; margin-right: 5px; min-width: 0; display: inline; }
 .timeline text, .treemap text, .key text { fill: var(--text); font-family: system-ui, "DejaVu Sans", sans-serif; font-size: 12px; }

@@ -153,7 +153,7 @@ function endMark({ escalation }: ReportedLeg, at: { readonly x: number; readonly
 
 const noteOf = (leg: ReportedLeg): string =>
   leg.endedAt === null
-    ? 'only its begin is recorded'
+    ? 'only its beginning is recorded'
     : `${tellSeconds(leg.seconds)}, ${leg.fate === 'finished' ? 'made the output' : tellStop(leg)}`;
 
 const tooltipOf = (leg: ReportedLeg): string =>

@@ -6,7 +6,7 @@ import { tellBytes, tellCount } from './words.js';
 const WIDTH = 1000;
 const HEIGHT = 360;
 /** Of the letters in a cell, in pixels. */
-const LETTER = 6.6;
+const LETTER = 7;
 
 /** A cell of the picture: a folder in a delta, or a whole delta of which nobody knows more. */
 export interface Cell {
@@ -64,7 +64,7 @@ function nodeOf(delta: ReportedDelta): Node {
   return { name, children };
 }
 
-/** The deltas of a snapshot as a picture; darker is newer. */
+/** The deltas of a snapshot as a picture; the stronger the colour, the newer. */
 export function drawDeltas({ deltas }: ReportedSnapshot): Markup {
   const cells = layOutDeltas(deltas);
   return html`<svg
@@ -110,7 +110,7 @@ function fit(text: string, how: { readonly kind: string; readonly fits: number }
 
 function linesOf({ delta, folder, isFirst }: PlacedCell): { readonly text: string; readonly kind: string }[] {
   return [
-    ...(isFirst ? [{ text: `${nameOfDelta(delta)}: ${tellBytes(delta.size)}`, kind: 'delta' }] : []),
+    ...(isFirst ? [{ text: `delta ${delta.number}: ${tellBytes(delta.size)}`, kind: 'delta' }] : []),
     ...(folder === null
       ? []
       : [
