@@ -101,6 +101,21 @@ export {
   type LegPlan,
   type LegStart,
 } from './leg/leg.js';
+export {
+  gatherReport,
+  type FinishedBuild,
+  type Report,
+  type ReportedBuild,
+  type ReportedDelta,
+  type ReportedFolder,
+  type ReportedLeg,
+  type ReportedOutput,
+  type ReportedSnapshot,
+  type ReportOptions,
+} from './report/report.js';
+export { readFinishedBuilds, readPlanFile, readProofFile } from './report/read-files.js';
+export { renderHtml } from './report/page.js';
+export { renderMarkdown } from './report/markdown.js';
 export { compareOutputs, type ComparedOutput } from './compare/compare-outputs.js';
 export { readOutputs, type OutputSource, type ToldOutput } from './compare/read-outputs.js';
 export type { Interruption, ProvedRun, ProveReport, UninterruptedBuild, Verdict } from './prove/report.js';

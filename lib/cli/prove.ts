@@ -8,7 +8,13 @@ import { parseDuration } from './duration.js';
 import { findWorkspace } from './find-store.js';
 import { formatDuration, printJson, printLine, printNote, printTable } from './output.js';
 import { underSignals } from './under-signals.js';
-import { describeDifference, describeVerdict, formatMarkdown, HEAD, rowOf } from './prove-report.js';
+import {
+  describeDifference,
+  describeVerdict,
+  formatMarkdown,
+  HEAD,
+  rowOf,
+} from '../prove/describe-report.js';
 
 interface ProveFlags {
   readonly interruptions: string;

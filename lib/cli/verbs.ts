@@ -10,6 +10,7 @@ const VERBS: Readonly<Record<string, () => Promise<(program: Command) => void>>>
   ci: async () => (await import('./ci.js')).registerCi,
   prove: async () => (await import('./prove.js')).registerProve,
   plan: async () => (await import('./plan.js')).registerPlan,
+  report: async () => (await import('./report.js')).registerReport,
   compare: async () => (await import('./compare.js')).registerCompare,
   interrupt: async () => (await import('./interrupt.js')).registerInterrupt,
   status: async () => (await import('./status.js')).registerStatus,

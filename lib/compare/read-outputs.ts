@@ -52,8 +52,8 @@ const SUMS = /^sha256sums?(?:[.-].*)?$|\.sha256(?:sums?)?$/i;
  */
 export async function readOutputs(source: string): Promise<OutputSource> {
   const outputs = new Map<string, ToldOutput>();
-  for (const file of await filesOf(source)) {
-    for (const told of await readFileOfOutputs(file)) {
+  for (const file of await listOutputFiles(source)) {
+    for (const told of await readOutputFile(file)) {
       const known = outputs.get(told.name);
       if (known !== undefined && known.sha256 !== told.sha256)
         throw badStatement(file, `it says of ${told.name} ${told.sha256}, and another one ${known.sha256}`);
@@ -64,7 +64,8 @@ export async function readOutputs(source: string): Promise<OutputSource> {
   return { source, outputs };
 }
 
-async function filesOf(source: string): Promise<string[]> {
+/** The files of a source: itself, or those in the folder that it is. @throws RbmResumeError `NO_SUCH_FILE` */
+export async function listOutputFiles(source: string): Promise<string[]> {
   const stats = await stat(source).catch((error: unknown) => {
     if (systemErrorCode(error) === 'ENOENT') throw noFile(source, 'is not there');
     throw error;
@@ -75,7 +76,8 @@ async function filesOf(source: string): Promise<string[]> {
   return names.map((name) => join(source, name));
 }
 
-async function readFileOfOutputs(file: string): Promise<ToldOutput[]> {
+/** What one file says of outputs. @throws RbmResumeError `BAD_STATEMENT` */
+export async function readOutputFile(file: string): Promise<ToldOutput[]> {
   const { size } = await stat(file);
   if (size > MOST_BYTES) throw badStatement(file, `it has ${size} bytes, and at most ${MOST_BYTES} are read`);
   const text = await readFile(file, 'utf8');

@@ -10,18 +10,27 @@ const LINE_LIMIT = 34;
 /** Height of the head with title and legend. */
 const HEAD = 76;
 
+/** All of it holds below `.plan` alone: the picture may stand in a page with others. */
 const STYLE = `
-text { font-family: "DejaVu Sans", Verdana, sans-serif; fill: #1b1f24; }
-.title { font-size: 15px; font-weight: bold; }
-.name { font-size: 11.5px; text-anchor: middle; }
-.note { font-size: 9.5px; text-anchor: middle; fill: #4a5460; }
-.legend { font-size: 11px; }
-rect.built { fill: #cdeccd; stroke: #2e7d32; }
-rect.kept { fill: #fde6b8; stroke: #a65f00; stroke-width: 2; }
-rect.to-do { fill: #eef2f7; stroke: #5a6b7d; }
-.idle { stroke-dasharray: 4 3; fill-opacity: 0.45; }
-.arrow { fill: none; stroke: #8a96a3; stroke-width: 1.1; marker-end: url(#head); }
-#head path { fill: #8a96a3; }`;
+.plan { --text: #1b1f24; --note: #4a5460; --arrow: #8a96a3; --built: #cdeccd; --built-line: #2e7d32; --kept: #fde6b8;
+  --kept-line: #a65f00; --to-do: #eef2f7; --to-do-line: #5a6b7d; }
+.plan .ground { fill: #ffffff; }
+.plan text { font-family: "DejaVu Sans", Verdana, sans-serif; fill: var(--text); }
+.plan .title { font-size: 15px; font-weight: bold; }
+.plan .name { font-size: 11.5px; text-anchor: middle; }
+.plan .note { font-size: 9.5px; text-anchor: middle; fill: var(--note); }
+.plan .legend { font-size: 11px; }
+.plan rect.built { fill: var(--built); stroke: var(--built-line); }
+.plan rect.kept { fill: var(--kept); stroke: var(--kept-line); stroke-width: 2; }
+.plan rect.to-do { fill: var(--to-do); stroke: var(--to-do-line); }
+.plan .idle { stroke-dasharray: 4 3; fill-opacity: 0.45; }
+.plan .arrow { fill: none; stroke: var(--arrow); stroke-width: 1.1; marker-end: url(#plan-head); }
+#plan-head path { fill: #8a96a3; }
+@media screen and (prefers-color-scheme: dark) {
+  .plan { --text: #e6edf3; --note: #b6c0ca; --built: #1d3b24; --built-line: #57b865; --kept: #4a3510; --kept-line: #e69f00;
+    --to-do: #1e2630; --to-do-line: #8a96a3; }
+  .plan .ground { fill: #0d1117; }
+}`;
 
 /**
  * The plan's graph as an SVG document: a box for each build with its state as colour and as a word, arrows from what is
@@ -38,11 +47,11 @@ export function drawPlan(plan: Plan): string {
   const targets = plan.targets.length === 0 ? '' : ` (${plan.targets.join(' ')})`;
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" class="plan" role="img">`,
     `<title>${escape(`What is built for ${asked}${targets}`)}</title>`,
     `<style>${STYLE}\n</style>`,
-    '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0,0.8 L8,4 L0,7.2 z"/></marker></defs>',
-    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
+    '<defs><marker id="plan-head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0,0.8 L8,4 L0,7.2 z"/></marker></defs>',
+    `<rect class="ground" width="${width}" height="${height}"/>`,
     `<text class="title" x="24" y="28">${escape(shorten(`${asked}${targets}`, Math.floor((width - 48) / 9.6)))}</text>`,
     ...legend(plan),
     ...layout.arrows.map(({ points }) => `<path class="arrow" d="${curve(points.map(at))}"/>`),
@@ -118,8 +127,8 @@ const round = (value: number): string => String(Math.round(value * 10) / 10);
 
 const pair = ({ x, y }: Point): string => `${round(x)},${round(y)}`;
 
-/** As text of an XML document; what XML can't hold at all is left out. */
+/** As text of an XML document; what XML can't hold at all is left out, and what turns the direction of what is around it. */
 const escape = (text: string): string =>
   text
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '')
+    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff\p{Cs}\p{Bidi_Control}]/gu, '')
     .replace(/[&<>"]/g, (letter) => `&#${letter.codePointAt(0)};`);

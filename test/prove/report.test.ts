@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { formatMarkdown } from '../../lib/cli/prove-report.js';
+import { formatMarkdown } from '../../lib/prove/describe-report.js';
 import { parseRbmCommand } from '../../lib/prove/rbm-command.js';
 import { exitStatusOf, verdictOf, type ProvedRun, type ProveReport } from '../../lib/prove/report.js';
 

@@ -1,8 +1,8 @@
 import { markdownTable } from 'markdown-table';
 import { EXIT } from '../errors.js';
-import type { ExplainedDifference } from '../prove/explain.js';
-import type { ProvedRun, ProveReport, Verdict } from '../prove/report.js';
-import type { StatementPosition } from '../prove/watch.js';
+import type { ExplainedDifference } from './explain.js';
+import type { ProvedRun, ProveReport, Verdict } from './report.js';
+import type { StatementPosition } from './watch.js';
 
 export const HEAD = [
   'RUN',

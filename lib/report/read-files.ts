@@ -1,0 +1,204 @@
+import { readFile, stat } from 'node:fs/promises';
+import * as v from 'valibot';
+import { listOutputFiles, readOutputFile } from '../compare/read-outputs.js';
+import { RbmResumeError, systemErrorCode } from '../errors.js';
+import type { Plan } from '../plan/planned-build.js';
+import type { ProveReport } from '../prove/report.js';
+import { parseJson } from '../store/oci.js';
+import { namingIoFailures } from '../system-error.js';
+import { numberLegs, type FinishedBuild, type ReportedBuild, type ReportedLeg } from './report.js';
+
+const MOST_BYTES = 64 << 20;
+const isoTime = v.pipe(v.string(), v.maxLength(40), v.isoTimestamp());
+const texts = v.array(v.string());
+const amount = v.pipe(v.number(), v.finite(), v.minValue(0));
+
+const plannedBuild = v.object({
+  id: v.string(),
+  project: v.string(),
+  step: v.string(),
+  targets: texts,
+  filename: v.string(),
+  output: v.string(),
+  isNameKnown: v.boolean(),
+  state: v.picklist(['built', 'kept', 'to-do']),
+  isNeeded: v.boolean(),
+  needs: texts,
+  unknown: texts,
+});
+/** More than any workspace has; a picture of more is of no use. */
+const MOST_BUILDS = 5000;
+const planSchema = v.pipe(
+  v.object({
+    project: v.string(),
+    step: v.string(),
+    targets: texts,
+    builds: v.pipe(v.array(plannedBuild), v.minLength(1), v.maxLength(MOST_BUILDS)),
+  }),
+  v.check(({ builds }) => {
+    const before = new Set<string>();
+    return builds.every(({ id, needs }) => {
+      const isInOrder = !before.has(id) && needs.every((need) => before.has(need));
+      before.add(id);
+      return isInOrder;
+    });
+  }, 'each build once, and after all that it needs'),
+);
+
+const verdict = v.picklist(['equal', 'different', 'failed', 'not-proven', 'cancelled']);
+const perhaps = v.nullable(v.pipe(v.number(), v.finite()));
+const outputFile = v.looseObject({ path: v.string(), sha256: v.nullable(v.string()) });
+const provedRun = v.looseObject({
+  number: v.number(),
+  passage: v.picklist(['none', 'parking', 'snapshots']),
+  verdict,
+  remark: v.nullable(v.string()),
+  plannedInterruptions: v.number(),
+  interruptions: v.array(
+    v.object({
+      afterSeconds: v.number(),
+      statement: v.nullable(v.object({ index: v.number(), of: v.number() })),
+    }),
+  ),
+  scriptSeconds: v.number(),
+  statementsRedone: perhaps,
+  compileCommandsRedone: perhaps,
+  extraCpuSeconds: perhaps,
+  differences: v.array(
+    v.looseObject({
+      path: v.string(),
+      what: v.picklist(['missing', 'extra', 'type', 'content', 'target', 'mode', 'metadata', 'packing']),
+    }),
+  ),
+});
+const proofSchema = v.looseObject({
+  project: v.string(),
+  command: texts,
+  seed: v.number(),
+  verdict,
+  remark: v.nullable(v.string()),
+  uninterrupted: v.nullable(v.looseObject({ scriptSeconds: v.number(), outputs: v.array(outputFile) })),
+  runs: v.array(provedRun),
+  isReproducible: v.nullable(v.boolean()),
+  workDir: v.nullable(v.string()),
+  exitStatus: v.number(),
+});
+
+/** Of a statement's predicate what `var/resume_provenance` writes (lib/container/provenance.ts). */
+const finishedSchema = v.object({
+  predicate: v.object({
+    buildDefinition: v.object({
+      externalParameters: v.object({
+        project: v.string(),
+        step: v.nullable(v.string()),
+        targets: texts,
+        version: v.nullable(v.string()),
+        projectHash: v.nullable(v.string()),
+      }),
+      internalParameters: v.object({
+        resumed: v.boolean(),
+        earlierWorkSeconds: amount,
+        legs: v.array(
+          v.object({
+            startedAt: isoTime,
+            class: v.nullable(v.string()),
+            from: v.nullable(
+              v.object({
+                digest: v.string(),
+                generation: amount,
+                class: v.nullable(v.string()),
+                signedBy: v.nullable(v.string()),
+              }),
+            ),
+          }),
+        ),
+      }),
+    }),
+    runDetails: v.object({ metadata: v.object({ finishedOn: isoTime }) }),
+  }),
+});
+
+/** What `plan --json` has printed. @throws RbmResumeError `NO_SUCH_FILE`, `BAD_STATEMENT` */
+export const readPlanFile = async (file: string): Promise<Plan> =>
+  readJsonFile(file, { schema: planSchema, what: 'no output of `rbm-resume plan --json`' });
+
+/** What `prove --json` has printed. @throws RbmResumeError `NO_SUCH_FILE`, `BAD_STATEMENT` */
+export const readProofFile = async (file: string): Promise<ProveReport> =>
+  // What is shown of it has been looked at; the rest is as it was written.
+  (await readJsonFile(file, {
+    schema: proofSchema,
+    what: 'no output of `rbm-resume prove --json`',
+  })) as unknown as ProveReport;
+
+/**
+ * What is published of finished builds: provenance, lists of sums, or a folder of these.
+ * @throws RbmResumeError `NO_SUCH_FILE`, `BAD_STATEMENT`
+ */
+export async function readFinishedBuilds(source: string): Promise<FinishedBuild[]> {
+  const found: FinishedBuild[] = [];
+  for (const file of await listOutputFiles(source)) {
+    const outputs = await readOutputFile(file);
+    const parsed = parseJson(finishedSchema, await readFile(file, 'utf8'));
+    found.push({ outputs, build: 'value' in parsed ? finishedBuild(parsed.value) : null });
+  }
+  return found;
+}
+
+function finishedBuild({ predicate }: v.InferOutput<typeof finishedSchema>): ReportedBuild {
+  const { externalParameters, internalParameters } = predicate.buildDefinition;
+  const { project, step, targets, version, projectHash: hash } = externalParameters;
+  const { finishedOn } = predicate.runDetails.metadata;
+  const { legs } = internalParameters;
+  const last = legs.length - 1;
+  return {
+    ...{ project, version, step, targets, hash, state: 'finished', snapshot: null },
+    legs: numberLegs(
+      legs.map(({ startedAt, class: jobClass, from }, index): ReportedLeg => {
+        const isLast = index === last;
+        const seconds = Math.max(0, (Date.parse(finishedOn) - Date.parse(startedAt)) / 1000);
+        return {
+          ...{ number: 0, startedAt, jobClass, stoppedIn: null, place: null, escalation: null },
+          ...{ removedFiles: 0, isResumed: index > 0 },
+          endedAt: isLast ? finishedOn : null,
+          seconds: isLast && Number.isFinite(seconds) ? seconds : null,
+          fate: isLast ? 'finished' : 'kept',
+          from: from && {
+            generation: from.generation,
+            digest: from.digest,
+            signedBy: from.signedBy === null ? null : `${from.class ?? 'no class'}, key ${from.signedBy}`,
+          },
+        };
+      }),
+    ),
+  };
+}
+
+async function readJsonFile<S extends v.GenericSchema>(
+  file: string,
+  as: { readonly schema: S; readonly what: string },
+): Promise<v.InferOutput<S>> {
+  const text = await namingIoFailures(`reading ${file}`, () => readText(file));
+  const parsed = parseJson(as.schema, text);
+  if ('value' in parsed) return parsed.value;
+  throw badFile(file, `it is ${as.what}: ${parsed.problem}`);
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    const { size } = await stat(file);
+    if (size > MOST_BYTES) throw badFile(file, `it has ${size} bytes, and at most ${MOST_BYTES} are read`);
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
+    throw new RbmResumeError('NO_SUCH_FILE', `${file} is not there`, {
+      hint: 'Was it written before the report was asked for?',
+      fields: { path: file },
+    });
+  }
+}
+
+const badFile = (file: string, what: string): RbmResumeError =>
+  new RbmResumeError('BAD_STATEMENT', `${file} can't be used: ${what}`, {
+    hint: 'Write it again.',
+    fields: { path: file },
+  });
