@@ -1,5 +1,14 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -90,6 +99,19 @@ export class TestRegistry {
     return [...this.log.matchAll(/"((?:GET|HEAD|PUT|POST|PATCH|DELETE) [^ "]+) HTTP/g)].map(
       ([, one]) => one ?? '',
     );
+  }
+
+  /** The bytes of all that it has handed out. */
+  get bytesServed(): number {
+    return [...this.log.matchAll(/"GET [^"]+" 200 (\d+) /g)].reduce(
+      (sum, [, bytes]) => sum + Number(bytes),
+      0,
+    );
+  }
+
+  /** The bytes of all that it holds. */
+  get bytesHeld(): number {
+    return this.blobs.reduce((sum, digest) => sum + statSync(this.blobFile(digest)).size, 0);
   }
 
   /** The digests of the blobs that it holds, of all repositories. */
