@@ -23,6 +23,7 @@ const plannedBuild = v.object({
   isNameKnown: v.boolean(),
   state: v.picklist(['built', 'kept', 'to-do']),
   isNeeded: v.boolean(),
+  isStandalone: v.boolean(),
   needs: texts,
   unknown: texts,
 });
