@@ -31,5 +31,6 @@ th { white-space: nowrap; color: var(--soft); font-weight: 600; } td.number, th.
 @media screen { .graph { border: 1px solid var(--line); border-radius: 6px; max-height: 80vh; overflow: auto; } }
 footer { margin-top: 32px; border-top: 1px solid var(--line); padding-top: 8px; }
 @media print { body { max-width: none; padding: 0; font-size: 11px; } * { print-color-adjust: exact; } h2, h3 { break-after: avoid; }
+  table { font-size: 8.5px; } td, th { padding-right: 6px; } td.wide { min-width: 0; } .soft, figcaption, code { font-size: 9.5px; }
   tr, .treemap { break-inside: avoid; } .timeline, .treemap, .graph svg { min-width: 0; max-width: 100%; height: auto; } figure, .scroll { overflow: visible; } }
 `;

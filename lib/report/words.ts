@@ -33,8 +33,8 @@ export function titleOf({ project, version, step, targets }: ReportedBuild): str
 }
 
 export const STATES: Readonly<Record<ReportedBuild['state'], string>> = {
-  parked: 'interrupted; goes on in the tree that is parked on this machine',
-  snapshot: 'interrupted; goes on from its newest snapshot',
+  parked: 'interrupted; the next build goes on in the tree that is parked on this machine',
+  snapshot: 'interrupted; the next build tries its newest snapshot',
   'set-aside': 'what was kept is set aside; the next build starts clean',
   finished: 'finished',
 };

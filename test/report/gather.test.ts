@@ -6,7 +6,10 @@ import { before, describe, it } from 'node:test';
 import { readFinishedBuilds, readPlanFile, readProofFile } from '../../lib/report/read-files.js';
 import { gatherReport } from '../../lib/report/report.js';
 import { flatten } from '../../lib/report/deltas.js';
+import { readIdMap } from '../../lib/id-map.js';
+import { keptPathsIn, storePaths, type KeptPaths } from '../../lib/store/paths.js';
 import type { Leg } from '../../lib/store/record.js';
+import { sealJson } from '../../lib/store/sealed-json.js';
 import { STATEMENT_TYPE } from '../../lib/trust/statement.js';
 import { buildOf, planOf } from '../plan/plans.js';
 import { packageDir } from '../rbm/workspace.js';
@@ -97,6 +100,40 @@ describe('gatherReport', { timeout: 600_000 }, () => {
       ],
     );
     assert.ok((two?.size ?? 0) > 40_000 && (two?.size ?? 0) < 60_000);
+  });
+
+  it('takes what is parked for what the next build goes on in, and tells why a tree was set aside', async () => {
+    const store = join(root, 'trees');
+    const paths = storePaths(store);
+    const keep = async (kept: KeptPaths, legs: readonly Leg[]) => {
+      mkdirSync(kept.dir, { recursive: true });
+      const record = {
+        ...{
+          ...recordOf(kept === aside ? OTHER_HASH : HASH),
+          legs,
+          workspace: null,
+          idMap: await readIdMap(),
+        },
+        ...{ container: '/c', bootId: 'b', inode: '1', baseline: null },
+      };
+      writeFileSync(kept.record, sealJson(record));
+    };
+    const aside = keptPathsIn(join(paths.setAsideRoot, OTHER_HASH));
+    const before = keptPathsIn(join(paths.setAsideRoot, HASH));
+    await keep(paths.parked(HASH), [storedLeg(1), storedLeg(3)]);
+    await keep(before, [storedLeg(1), storedLeg(2)]);
+    await keep(aside, [storedLeg(4)]);
+    writeFileSync(join(aside.dir, 'reason'), 'other inputs\n');
+    const { builds, troubles } = await gatherReport({ store });
+    assert.deepEqual(
+      builds.map(({ state, legs }) => [state, legs.map(({ fate }) => fate)]),
+      [
+        ['parked', ['kept', 'lost', 'kept']],
+        ['set-aside', ['lost']],
+      ],
+    );
+    assert.deepEqual(troubles, ['cdcdcdcdcdcdcdcd, set aside: other inputs']);
+    assert.equal(builds[0]?.snapshot, null);
   });
 
   it('names what is damaged, and tells the rest', async () => {
