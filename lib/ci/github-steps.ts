@@ -1,5 +1,13 @@
 import type { CiJob } from './jobs.js';
-import { buildCommand, carryDir, limitOf, nameOf, type CiSettings } from './settings.js';
+import {
+  buildCommand,
+  carryDir,
+  limitOf,
+  nameOf,
+  publishedDir,
+  sumCommand,
+  type CiSettings,
+} from './settings.js';
 import { script } from './yaml.js';
 
 /** When the job began, as the service counts: nothing comes before it. */
@@ -16,7 +24,10 @@ export function stepsOf(settings: CiSettings, job: CiJob): object[] {
   const dir = carryDir(job);
   const snapshots = { what: `snapshots-${job.id}`, paths: [`${dir}/snapshots`] };
   const always = '${{ always() }}';
-  const withOutput = "${{ always() && steps.leg.outputs.outcome == 'finished' }}";
+  const published = publishedDir(job);
+  // What an earlier leg has finished was saved and published then.
+  const withOutput =
+    "${{ always() && steps.leg.outputs.outcome == 'finished' && steps.leg.outputs.progress == 'true' }}";
   return [
     { name: 'Note when the job began', run: script([`date +%s > ${BEGAN}`]) },
     { name: 'Check out', uses: 'actions/checkout@v4', with: { submodules: 'recursive' } },
@@ -30,6 +41,24 @@ export function stepsOf(settings: CiSettings, job: CiJob): object[] {
     ...(remote === null ? [restore(settings, snapshots)] : loginSteps(remote)),
     restore(settings, { what: `times-${job.id}`, paths: [`${dir}/state`] }),
     legStep(settings, job),
+    {
+      name: 'Tell what was done',
+      if: always,
+      'continue-on-error': true,
+      run: script([`${settings.command} report --markdown "$GITHUB_STEP_SUMMARY"`]),
+    },
+    {
+      name: 'Sum up what was built',
+      if: withOutput,
+      run: script([`mkdir -p ${published}`, sumCommand(job)]),
+    },
+    {
+      name: 'Publish the sums, and how the outputs came about',
+      if: withOutput,
+      uses: 'actions/upload-artifact@v4',
+      'continue-on-error': true,
+      with: { name: `${nameOf(settings)}-${job.id}-sums`, path: published, overwrite: true },
+    },
     {
       name: 'Note when the upload began',
       if: always,
@@ -75,6 +104,7 @@ function legStep(settings: CiSettings, job: CiJob): object {
     id: 'leg',
     env: {
       STALLED: '${{ needs.begin.outputs.stalled }}',
+      RBM_RESUME_PROVENANCE: `\${{ github.workspace }}/${publishedDir(job)}/`,
       // Empty for pull requests from forks: what they pack is not signed.
       ...(policy === null ? {} : { SIGN_KEY: '${{ secrets.RBM_RESUME_SIGN_KEY }}' }),
     },

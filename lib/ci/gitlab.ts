@@ -5,6 +5,8 @@ import {
   limitOf,
   minutesOf,
   nameOf,
+  publishedDir,
+  sumCommand,
   type CiFile,
   type CiSettings,
 } from './settings.js';
@@ -70,7 +72,7 @@ function jobOf(settings: CiSettings, job: CiJob): object {
     ],
     artifacts: {
       // What a job was interrupted in stays in the cache.
-      paths: [outcomeOf(job), ...job.outputs.map(folder)],
+      paths: [outcomeOf(job), folder(publishedDir(job)), ...job.outputs.map(folder)],
       when: 'always',
       expire_in: '1 week',
     },
@@ -89,8 +91,13 @@ function jobOf(settings: CiSettings, job: CiJob): object {
         ...prepare,
         ...(remote === null ? [] : LOGIN),
         ...(policy === null ? [] : classLines()),
+        `export RBM_RESUME_PROVENANCE="$CI_PROJECT_DIR/${publishedDir(job)}/"`,
         `${command} leg ${dir} ${flags.join(' ')} -- \\`,
         `  ${buildCommand(settings, job.roots)}`,
+        `if grep -q '^outcome=finished' ${outcomeOf(job)}; then`,
+        `  mkdir -p ${publishedDir(job)}`,
+        `  ${sumCommand(job)}`,
+        'fi',
       ]),
     ],
   };

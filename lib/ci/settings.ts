@@ -39,6 +39,13 @@ export interface CiFile {
 /** The folder that carries a job's snapshots and times from leg to leg; see `legPaths`. */
 export const carryDir = (job: CiJob): string => `.rbm-resume/${job.id}`;
 
+/** What a finished job publishes: sha256sums, and how its outputs came about. */
+export const publishedDir = (job: CiJob): string => `.rbm-resume/${job.id}/published`;
+
+/** Writes the sums of all that a job has built, as `compare` reads them. */
+export const sumCommand = (job: CiJob): string =>
+  `find ${job.outputs.map(quote).join(' ')} -type f -exec sha256sum {} + | LC_ALL=C sort -k 2 > ${publishedDir(job)}/sha256sums`;
+
 /** The name of the whole, such as `rbm-clang`. */
 export const nameOf = ({ project }: CiSettings): string => `rbm-${project.replace(/[^A-Za-z0-9_]+/g, '-')}`;
 

@@ -179,7 +179,7 @@ sub trust {
 # Where it is to be told how the output came about, and where rbm has put that.
 sub provenance {
     my ($project) = @_;
-    my $to = option($project, 'var/resume_provenance') or return ();
+    my $to = $ENV{RBM_RESUME_PROVENANCE} || option($project, 'var/resume_provenance') or return ();
     return () if output_elsewhere();
     my $dir = RBM::rbm_path(option($project, 'output_dir'));
     return (
