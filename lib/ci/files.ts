@@ -54,6 +54,8 @@ export interface CiOptions {
   readonly policy?: string | null;
   /** A registry that snapshots travel by, `oci://HOST/NAME`. @default none: by the caches of the service */
   readonly remote?: string | null;
+  /** A command of the workspace that edits the version of `$PROJECT`, run once a day (GitHub). @default none */
+  readonly bump?: string | null;
   /** How many legs in a row may come to nothing. @default 3 */
   readonly maxStalled?: number;
   /** Folders that rbm clones and downloads to. @default `git_clones` */
@@ -83,6 +85,7 @@ export function ciFiles(service: CiService, plan: CiPlan, options: CiOptions = {
     branch: options.branch ?? 'main',
     policy: options.policy ?? null,
     remote: options.remote ?? null,
+    bump: options.bump ?? null,
     maxStalled,
     clones: options.clones ?? ['git_clones'],
   });

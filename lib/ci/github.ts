@@ -1,3 +1,4 @@
+import { bumpOf } from './github-bump.js';
 import { followUpOf, LAST_JOB, VERDICT } from './github-follow-up.js';
 import { GITHUB_REGISTRY, stepsOf } from './github-steps.js';
 import { headOf, minutesOf, nameOf, type CiFile, type CiSettings } from './settings.js';
@@ -11,10 +12,14 @@ import { script, toYaml } from './yaml.js';
  */
 export function githubFiles(settings: CiSettings): CiFile[] {
   const name = nameOf(settings);
+  const { bump } = settings;
   const head = headOf('github', settings);
   return [
     { path: `.github/workflows/${name}.yml`, text: toYaml(workflowOf(settings), head) },
     { path: `.github/workflows/${name}-next.yml`, text: toYaml(followUpOf(settings), head) },
+    ...(bump === null
+      ? []
+      : [{ path: `.github/workflows/${name}-bump.yml`, text: toYaml(bumpOf(settings, bump), head) }]),
   ];
 }
 

@@ -24,6 +24,8 @@ export interface CiSettings {
   readonly policy: string | null;
   /** A registry that snapshots travel by, `oci://HOST/NAME`. `null`: by the caches of the service. */
   readonly remote: string | null;
+  /** What looks for a newer version of `$PROJECT` and edits it, run once a day. `null`: nobody looks. */
+  readonly bump: string | null;
   /** After so many legs in a row that came to nothing, no other is begun. */
   readonly maxStalled: number;
   /** Folders of the workspace with git clones and downloads, which rbm fills. */
@@ -47,7 +49,8 @@ export const sumCommand = (job: CiJob): string =>
   `find ${job.outputs.map(quote).join(' ')} -type f -exec sha256sum {} + | LC_ALL=C sort -k 2 > ${publishedDir(job)}/sha256sums`;
 
 /** The name of the whole, such as `rbm-clang`. */
-export const nameOf = ({ project }: CiSettings): string => `rbm-${project.replace(/[^A-Za-z0-9_]+/g, '-')}`;
+export const nameOf = ({ project }: Pick<CiSettings, 'project'>): string =>
+  `rbm-${project.replace(/[^A-Za-z0-9_]+/g, '-')}`;
 
 /**
  * What builds all of a job that is not built yet, as one command for `leg`. rbm itself builds the project that it is told to build

@@ -23,6 +23,7 @@ interface CiFlags {
   readonly branch: string;
   readonly policy?: string;
   readonly remote?: string;
+  readonly bump?: string;
   readonly maxStalled: string;
   readonly clones: readonly string[];
   readonly check?: true;
@@ -55,6 +56,10 @@ export function registerCi(program: Command): void {
     .option(
       '--remote <url>',
       'snapshots travel by this registry, oci://HOST/NAME, and not by caches (github, gitlab)',
+    )
+    .option(
+      '--bump <command>',
+      'edits the version of $PROJECT; run once a day, which proposes changes (github)',
     )
     .option('--max-stalled <count>', 'no more legs after so many that came to nothing', '3')
     .option(
@@ -95,8 +100,14 @@ async function writeConfiguration(service: CiService, project: string, flags: Ci
     ...{ rbm: flags.rbm, command: flags.command, branch: flags.branch },
     policy: flags.policy ?? null,
     remote: flags.remote ?? null,
+    bump: flags.bump ?? null,
     maxStalled: Number(flags.maxStalled),
   });
+  if (flags.bump !== undefined && service !== 'github') {
+    throw new RbmResumeError('USAGE', `--bump is for github, not for ${service}`, {
+      hint: 'Schedule the command with the means of that service.',
+    });
+  }
   const stale = await findStaleFiles(workspace, files);
   if (!flags.check) await writeCiFiles(workspace, stale);
   if (flags.json)

