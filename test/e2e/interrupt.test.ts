@@ -99,9 +99,10 @@ perl -e '$| = 1; $SIG{INT} = $SIG{TERM} = "IGNORE"; open F, ">", "half"; print "
     });
 
     it('stops a build that ignores SIGINT from top to bottom, since it was started in the background', async () => {
-      const w = make({ units: { build: tenUnits } });
+      // Units that take long enough for a slow machine to start the command meanwhile.
+      const w = make({ units: { build: tenUnits.replace('sleep 0.4', 'sleep 2') } });
       const shell = w.start(['sh', '-c', `${w.rbmProgram} build units & wait $!`], { RBM_NO_DEBUG: '1' });
-      await w.untilLogged('units', 'DONE unit-1');
+      await w.untilLogged('units', 'BEGIN unit-');
       const [done] = await w.json<{ how: string; report: { escalation: string } }[]>('interrupt', '--all');
       assert.equal(done?.how, 'stopped');
       assert.notEqual(done.report.escalation, 'SIGKILL');

@@ -96,8 +96,8 @@ describe('a listing that is small and unpacks to very much', () => {
   });
 
   it('is not read where its records are too long together', async () => {
-    const name = 'n'.repeat(60_000);
-    const file = pack(`f 644 0 0 0 0.000000000 -\t${name}||`, Math.ceil(limits.listingBytes / 60_000));
+    const name = 'n'.repeat(15_000);
+    const file = pack(`f 644 0 0 0 0.000000000 -\t${name}||`, Math.ceil(limits.listingBytes / 15_000));
     assert.ok(statSync(file).size < MIB / 10);
     await assert.rejects(count(file), isTooBig(/its listing is too long/));
   });

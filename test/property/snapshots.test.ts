@@ -7,7 +7,7 @@ import type { SnapshotEngine } from '../../fixtures/trees/snapshot-engine.js';
 import { KEEP_ALL, tarEngine } from '../../fixtures/trees/tar-engine.js';
 
 /** TREES=1000 for a long run; TREES_SEED and TREES_PATH, as a failure prints them, for the same run again. */
-const runs = Number(process.env.TREES ?? 10);
+const runs = Number(process.env.TREES ?? 6);
 const seed = process.env.TREES_SEED === undefined ? {} : { seed: Number(process.env.TREES_SEED) };
 const path = process.env.TREES_PATH === undefined ? {} : { path: process.env.TREES_PATH };
 
