@@ -40,6 +40,7 @@ export function stepsOf(settings: CiSettings, job: CiJob): object[] {
     ),
     ...(remote === null ? [restore(settings, snapshots)] : loginSteps(remote)),
     restore(settings, { what: `times-${job.id}`, paths: [`${dir}/state`] }),
+    ...(settings.policy === null ? [] : [KEY_STEP]),
     legStep(settings, job),
     {
       name: 'Tell what was done',
@@ -92,6 +93,16 @@ const loginSteps = (remote: string): object[] =>
       ]
     : [];
 
+const KEY = '"$RUNNER_TEMP/rbm-resume-key"';
+
+/** A step of its own: a process below the one that builds could read the environment of that. */
+const KEY_STEP = {
+  name: 'Put the key that signs where the next step takes it away',
+  // Pull requests from forks have none: what they pack is not signed.
+  env: { SIGN_KEY: '${{ secrets.RBM_RESUME_SIGN_KEY }}' },
+  run: script([`if [ -n "$SIGN_KEY" ]; then (umask 077; printf '%s\\n' "$SIGN_KEY" > ${KEY}); fi`]),
+};
+
 function legStep(settings: CiSettings, job: CiJob): object {
   const { command, policy } = settings;
   const flags = [
@@ -105,18 +116,20 @@ function legStep(settings: CiSettings, job: CiJob): object {
     env: {
       STALLED: '${{ needs.begin.outputs.stalled }}',
       RBM_RESUME_PROVENANCE: `\${{ github.workspace }}/${publishedDir(job)}/`,
-      // Empty for pull requests from forks: what they pack is not signed.
-      ...(policy === null ? {} : { SIGN_KEY: '${{ secrets.RBM_RESUME_SIGN_KEY }}' }),
     },
     run: script([
       ...(policy === null
         ? []
         : [
             'signing=()',
-            'if [ -n "$SIGN_KEY" ]; then exec 9<<< "$SIGN_KEY"; signing=(--sign-key-fd 9 --builder "$GITHUB_RUN_ID"); fi',
-            'unset SIGN_KEY',
+            `if [ -f ${KEY} ]; then`,
+            `  exec 9< ${KEY}`,
+            `  rm ${KEY}`,
+            '  signing=(--sign-key-fd 9 --builder "$GITHUB_RUN_ID")',
+            'fi',
           ]),
-      `${command} leg ${carryDir(job)} ${flags.join(' ')} -- \\`,
+      // In the place of the shell, which would keep the key open for as long as rbm runs.
+      `exec ${command} leg ${carryDir(job)} ${flags.join(' ')} -- \\`,
       `  ${buildCommand(settings, job.roots)}`,
     ]),
   };
