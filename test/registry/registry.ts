@@ -1,6 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -116,7 +117,9 @@ export class TestRegistry {
 
   /** The digests of the blobs that it holds, of all repositories. */
   get blobs(): string[] {
-    return filesBelow(join(this.storage, 'docker/registry/v2/blobs'))
+    const dir = join(this.storage, 'docker/registry/v2/blobs');
+    if (!existsSync(dir)) return [];
+    return filesBelow(dir)
       .flatMap((line) => /([0-9a-f]{64})\/data\b/.exec(line)?.[1] ?? [])
       .map((hex) => `sha256:${hex}`)
       .sort();
