@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint';
  * it, never from one above (docs/design.md, "Layout").
  */
 const floors = [
-  ['errors', 'digest', 'trace', 'system-error'],
+  ['errors', 'digest', 'trace', 'system-error', 'plain-file', 'version'],
   ['script'],
   ['exec', 'id-map'],
   ['rootfs'],

@@ -168,3 +168,9 @@ function commandFailed(
 /** A whole script is no help in a message. */
 const abbreviate = (argument: string): string =>
   argument.includes('\n') ? `${argument.trim().split('\n')[0]} …` : argument;
+
+/** This process' own environment, for programs that read what the user has set: rbm, skopeo. */
+export const ownEnvironment = (): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined),
+  );

@@ -64,7 +64,8 @@ export interface CiOptions {
 
 /**
  * The configuration of a CI service that builds a plan in legs. The same plan and options give the same bytes.
- * @throws RbmResumeError `USAGE` for a heavy project that the plan does not have, or a number that makes no sense
+ * @throws RbmResumeError `USAGE` for a heavy project that the plan does not have, a number that makes no sense, or a
+ *   command for newer versions where the service's configuration has no place for it
  */
 export function ciFiles(service: CiService, plan: CiPlan, options: CiOptions = {}): CiFile[] {
   const { limitSeconds = LIMIT_MINUTES[service] * 60, maxStalled = 3 } = options;
@@ -73,6 +74,11 @@ export function ciFiles(service: CiService, plan: CiPlan, options: CiOptions = {
       throw new RbmResumeError('USAGE', `not a number of seconds or legs: ${number}`, {
         hint: 'Such as 120.',
       });
+  if ((options.bump ?? null) !== null && service !== 'github') {
+    throw new RbmResumeError('USAGE', `--bump is for github, not for ${service}`, {
+      hint: 'Schedule the command with the means of that service.',
+    });
+  }
   return WRITERS[service]({
     project: plan.project,
     step: plan.step,

@@ -165,6 +165,7 @@ export function allNeedsOf(job: CiJob, jobs: readonly CiJob[]): CiJob[] {
     jobs
       .filter(({ id }) => one.needs.includes(id))
       .forEach((needed) => {
+        if (found.has(needed)) return;
         found.add(needed);
         visit(needed);
       });

@@ -1,9 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { PERL_PACKAGES } from '../setup/doctor/perl.js';
-
-const { version: VERSION } = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-) as { version: string };
+import { VERSION } from '../version.js';
 
 const PROGRAMS = [
   'acl',

@@ -1,3 +1,4 @@
+import { quote } from '../script/quote.js';
 import type { CiJob, JobBuild } from './jobs.js';
 
 export type CiService = 'github' | 'gitlab' | 'woodpecker' | 'cirrus';
@@ -46,7 +47,7 @@ export const publishedDir = (job: CiJob): string => `.rbm-resume/${job.id}/publi
 
 /** Writes the sums of all that a job has built, as `compare` reads them. */
 export const sumCommand = (job: CiJob): string =>
-  `find ${job.outputs.map(quote).join(' ')} -type f -exec sha256sum {} + | LC_ALL=C sort -k 2 > ${publishedDir(job)}/sha256sums`;
+  `find ${job.outputs.map(word).join(' ')} -type f -exec sha256sum {} + | LC_ALL=C sort -k 2 > ${publishedDir(job)}/sha256sums`;
 
 /** The name of the whole, such as `rbm-clang`. */
 export const nameOf = ({ project }: Pick<CiSettings, 'project'>): string =>
@@ -62,7 +63,7 @@ export const buildCommand = (settings: Pick<CiSettings, 'rbm'>, roots: readonly 
       ...(step === 'build' ? [] : ['--step', step]),
       ...targets.flatMap((one) => ['--target', one]),
     ];
-    const rbm = (...words: string[]): string => [settings.rbm, ...words, ...flags].map(quote).join(' ');
+    const rbm = (...words: string[]): string => [settings.rbm, ...words, ...flags].map(word).join(' ');
     const [dir, file] = [rbm('showconf', project, 'output_dir'), rbm('showconf', project, 'filename')];
     return `{ { dir=$(${dir}) && file=$(${file}) && test -f "$dir/$file"; } || ${rbm('build', project)}; }`;
   });
@@ -80,14 +81,9 @@ export const limitOf = ({ limitSeconds }: CiSettings): string =>
 export const minutesOf = ({ limitSeconds }: CiSettings): number => Math.ceil(limitSeconds / 60);
 
 /** A word for a shell, in quotes only where it needs them. */
-export const quote = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+export const word = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : quote(text));
 
 /** What stands at the top of each generated file. */
 export const headOf = (service: CiService, settings: CiSettings): string =>
-  [
-    `Written by \`rbm-resume ci ${service} ${settings.project}\`; \`--check\` says whether it is up to date.`,
-    'Do not edit it: the next run of that command writes it anew.',
-  ]
-    .map((line) => ` ${line}`)
-    .join('\n');
+  ` Written by \`rbm-resume ci ${service} ${settings.project}\`; \`--check\` says whether it is up to date.\n` +
+  ' Do not edit it: the next run of that command writes it anew.';

@@ -1,4 +1,4 @@
-import { buildCommand, headOf, limitOf, nameOf, quote, type CiFile, type CiSettings } from './settings.js';
+import { buildCommand, headOf, limitOf, nameOf, word, type CiFile, type CiSettings } from './settings.js';
 import { script, toYaml } from './yaml.js';
 
 /**
@@ -25,7 +25,7 @@ export function woodpeckerFiles(settings: CiSettings): CiFile[] {
             // Pull requests apart from branches; what a stranger's job writes nobody else reads.
             `carry="\${RBM_RESUME_CARRY:-/var/cache/rbm-resume}/$CI_REPO_ID/${name}/\${CI_COMMIT_PULL_REQUEST:+pr-}\${CI_COMMIT_PULL_REQUEST:-branch}"`,
             'mkdir -p "$carry"',
-            `for folder in ${folders.map(quote).join(' ')}; do`,
+            `for folder in ${folders.map(word).join(' ')}; do`,
             '  mkdir -p "$folder" "$carry/$folder"',
             '  cp -a "$carry/$folder/." "$folder/"',
             'done',
@@ -34,7 +34,7 @@ export function woodpeckerFiles(settings: CiSettings): CiFile[] {
             'stalled=$(cat "$carry/stalled" 2> /dev/null || echo 0)',
             `${command} leg "$carry" --started-at "$CI_PIPELINE_STARTED" --limit ${limitOf(settings)} --stalled "$stalled" --outcome "$outcome" -- \\`,
             `  ${buildCommand(settings, [settings])} || status=$?`,
-            `for folder in ${folders.map(quote).join(' ')}; do cp -a "$folder/." "$carry/$folder/"; done`,
+            `for folder in ${folders.map(word).join(' ')}; do cp -a "$folder/." "$carry/$folder/"; done`,
             'if [ "$status" -ne 0 ]; then exit "$status"; fi',
             'if grep -q "^outcome=finished" "$outcome"; then rm -f "$carry/stalled"; exit 0; fi',
             'if grep -q "^progress=true" "$outcome"; then stalled=0; else stalled=$((stalled + 1)); fi',

@@ -6,7 +6,8 @@ import type { CiService } from '../ci/settings.js';
 import { EXIT, messageOf, RbmResumeError } from '../errors.js';
 import { planBuild } from '../plan/plan.js';
 import { parseDuration } from './duration.js';
-import { findWorkspace } from './find-store.js';
+import { collect } from './flags.js';
+import { requireWorkspace } from './find-store.js';
 import { printJson, printLine, printNote } from './output.js';
 
 interface CiFlags {
@@ -30,7 +31,6 @@ interface CiFlags {
   readonly json?: true;
 }
 
-const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 const NONE: readonly string[] = [];
 
 export function registerCi(program: Command): void {
@@ -84,12 +84,7 @@ export function registerCi(program: Command): void {
 }
 
 async function writeConfiguration(service: CiService, project: string, flags: CiFlags): Promise<void> {
-  const workspace = findWorkspace(process.cwd());
-  if (workspace === null) {
-    throw new RbmResumeError('NO_WORKSPACE', `no rbm.conf in ${process.cwd()} or above it`, {
-      hint: 'Go to the workspace first.',
-    });
-  }
+  const workspace = requireWorkspace('Go to the workspace first.');
   const plan = await findPlan(workspace, project, flags);
   const heavy = [...flags.heavy, ...(await slowOnes(flags, plan))];
   const files = ciFiles(service, plan, {
@@ -103,11 +98,6 @@ async function writeConfiguration(service: CiService, project: string, flags: Ci
     bump: flags.bump ?? null,
     maxStalled: Number(flags.maxStalled),
   });
-  if (flags.bump !== undefined && service !== 'github') {
-    throw new RbmResumeError('USAGE', `--bump is for github, not for ${service}`, {
-      hint: 'Schedule the command with the means of that service.',
-    });
-  }
   const stale = await findStaleFiles(workspace, files);
   if (!flags.check) await writeCiFiles(workspace, stale);
   if (flags.json)

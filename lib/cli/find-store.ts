@@ -13,6 +13,21 @@ export function findWorkspace(from: string): string | null {
 }
 
 /**
+ * The folder of the workspace that this process stands in.
+ * @param hint what a person should do who stands elsewhere
+ * @throws RbmResumeError `NO_WORKSPACE`
+ */
+export function requireWorkspace(hint: string): string {
+  const dir = findWorkspace(process.cwd());
+  if (dir !== null) return dir;
+  throw new RbmResumeError('NO_WORKSPACE', `no rbm.conf in ${process.cwd()} or above it`, { hint });
+}
+
+/** The rbm that is meant: `named`, else `RBM` of the environment, else that of the workspace. */
+export const findRbm = (named: string | null | undefined, workspace: string): string =>
+  named ?? process.env.RBM ?? join(workspace, 'rbm', 'rbm');
+
+/**
  * The store that is meant: `--store`, else `RBM_RESUME_STORE`, else the workspace's `var/resume_store` (where it is
  * plain text, not a template), else `resume/` beside `rbm.conf`.
  * @throws RbmResumeError `NO_WORKSPACE`
@@ -20,12 +35,7 @@ export function findWorkspace(from: string): string | null {
 export async function findStore(named: string | undefined): Promise<string> {
   const given = named ?? process.env.RBM_RESUME_STORE;
   if (given !== undefined && given !== '') return resolve(given);
-  const workspace = findWorkspace(process.cwd());
-  if (workspace === null) {
-    throw new RbmResumeError('NO_WORKSPACE', `no rbm.conf in ${process.cwd()} or above it`, {
-      hint: 'Go to the workspace, or name the store with --store.',
-    });
-  }
+  const workspace = requireWorkspace('Go to the workspace, or name the store with --store.');
   const store = await optionOf(workspace, 'resume_store');
   return store === null ? join(workspace, 'resume') : resolve(workspace, store);
 }

@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { EXIT, RbmResumeError } from '../errors.js';
 import { applyInit, planInit, PROJECT_SETTING, type AppendPlan, type InitPlan } from '../setup/init.js';
-import { findWorkspace } from './find-store.js';
+import { requireWorkspace } from './find-store.js';
 import { printJson, printLine, printNote } from './output.js';
 
 interface InitCommandOptions {
@@ -23,12 +23,7 @@ export function registerInit(program: Command): void {
 }
 
 async function init(options: InitCommandOptions): Promise<void> {
-  const workspace = findWorkspace(process.cwd());
-  if (workspace === null) {
-    throw new RbmResumeError('NO_WORKSPACE', `no rbm.conf in ${process.cwd()} or above it`, {
-      hint: 'Go to the workspace first.',
-    });
-  }
+  const workspace = requireWorkspace('Go to the workspace first.');
   const plan = await planInit({ workspace });
   if (options.json !== true) showPlan(plan);
   const isChanged = plan.how === 'append' && (await changeFile(plan, options));

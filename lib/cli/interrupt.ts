@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { RbmResumeError } from '../errors.js';
 import { interrupt, type InterruptOptions } from '../container/interrupt.js';
 import { parseDuration } from './duration.js';
+import { withInterruptFlags } from './flags.js';
 import { findStore } from './find-store.js';
 import { printJson, printLine } from './output.js';
 import { describeInterrupt } from './run.js';
@@ -16,32 +17,30 @@ interface InterruptFlags {
 }
 
 export function registerInterrupt(program: Command): void {
-  program
+  const interruptCommand = program
     .command('interrupt')
     .description('interrupt builds that run now; rbm then keeps them and ends')
     .option('--container <id>', 'the container with this id (or its first digits)')
     .option('--project <name>', 'the containers of this project')
     .option('--all', 'every container of this store')
-    .option('--grace <span>', 'how long scripts may take to end before they are killed', '60s')
-    .option('--finish-statement <span>', 'how long a statement other than make may take to end first', '20s')
-    .option('--json', 'print the result as JSON')
-    .action(async (flags: InterruptFlags, command: Command) => {
-      const store = await findStore(command.optsWithGlobals<{ store?: string }>().store);
-      const results = await interrupt({
-        store,
-        which: whichOf(flags),
-        graceMs: parseDuration(flags.grace),
-        finishStatementMs: parseDuration(flags.finishStatement),
-      });
-      if (flags.json) return printJson(results);
-      if (results.length === 0) printLine('nothing is being built');
-      for (const result of results) {
-        printLine(describeInterrupt(result));
-        for (const file of result.report?.removedFiles ?? []) printLine(`  removed: ${file}`);
-        for (const { pid, command: killed } of result.report?.killed ?? [])
-          printLine(`  killed: ${pid} ${killed}`);
-      }
+    .option('--json', 'print the result as JSON');
+  withInterruptFlags(interruptCommand).action(async (flags: InterruptFlags, command: Command) => {
+    const store = await findStore(command.optsWithGlobals<{ store?: string }>().store);
+    const results = await interrupt({
+      store,
+      which: whichOf(flags),
+      graceMs: parseDuration(flags.grace),
+      finishStatementMs: parseDuration(flags.finishStatement),
     });
+    if (flags.json) return printJson(results);
+    if (results.length === 0) printLine('nothing is being built');
+    for (const result of results) {
+      printLine(describeInterrupt(result));
+      for (const file of result.report?.removedFiles ?? []) printLine(`  removed: ${file}`);
+      for (const { pid, command: killed } of result.report?.killed ?? [])
+        printLine(`  killed: ${pid} ${killed}`);
+    }
+  });
 }
 
 function whichOf(flags: InterruptFlags): InterruptOptions['which'] {

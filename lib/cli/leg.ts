@@ -8,6 +8,7 @@ import type { Signing } from '../trust/sign.js';
 import type { Remote } from '../registry/remote.js';
 import { carryKeptOf } from './carry-kept.js';
 import { parseDuration, parseMoment } from './duration.js';
+import { withInterruptFlags } from './flags.js';
 import { findStore } from './find-store.js';
 import { formatBytes, formatDuration, printNote, reportError } from './output.js';
 import { findRemote, withRemoteFlags, type RemoteFlags } from './remote-flags.js';
@@ -46,13 +47,11 @@ export function registerLeg(program: Command): void {
     .requiredOption('--limit <span>', 'how long the service lets the job run, such as 350m')
     .option('--started-at <time>', 'when it began to count: seconds since 1970, or ISO 8601 (default: now)')
     .option('--stalled <count>', 'how many legs in a row have come to nothing; ends earlier then', '0')
-    .option('--grace <span>', 'how long scripts may take to end before they are killed', '60s')
-    .option('--finish-statement <span>', 'how long a statement other than make may take to end first', '20s')
     .option('--max-part-size <size>', 'no file that is carried is larger', '400M')
     .option('--without-base', 'leave the container image out: every machine has the same')
     .option('--remote <url>', 'snapshots travel by this registry, oci://HOST/NAME, and not by DIR')
     .option('--outcome <file>', 'append outcome=finished|interrupted|failed and progress=true|false');
-  withRemoteFlags(withTrustFlags(withSigningFlags(leg)))
+  withRemoteFlags(withTrustFlags(withSigningFlags(withInterruptFlags(leg))))
     .addHelpText(
       'after',
       '\nExit status: 0 finished, or interrupted and to be gone on with by the next job (`--outcome` says which);\n' +
@@ -77,8 +76,8 @@ export function registerLeg(program: Command): void {
       if (remote === null) await tellTakenOver(store, dir, flags);
       const result = await runUnderSignals(argv as [string, ...string[]], flags, plan.deadline);
       printNote(describeRun(result));
-      const isKept = await leaveBehind({ store, dir, flags, signing, remote, result });
-      const end = judgeLeg({ result, before: plan.before, workSeconds: await workOf(result), isKept });
+      const left = await leaveBehind({ store, dir, flags, signing, remote, result });
+      const end = judgeLeg({ result, before: plan.before, ...left });
       await tell(end, flags);
       process.exitCode = end.outcome === 'failed' ? result.exitStatus : 0;
     });
@@ -105,7 +104,7 @@ async function tellTakenOver(store: string, dir: string, flags: LegFlags): Promi
     printNote(`not taken over: ${plain(project)}: ${plain(reason)}`);
 }
 
-/** Whether the next leg finds all that this one has kept. What fails here costs work, and not the job. */
+/** `isKept`: the next leg finds all that this one has kept. What fails here costs work, and not the job. */
 async function leaveBehind(of: {
   readonly store: string;
   readonly dir: string;
@@ -113,17 +112,16 @@ async function leaveBehind(of: {
   readonly signing: Signing | null;
   readonly remote: Remote | null;
   readonly result: RunResult;
-}): Promise<boolean> {
+}): Promise<{ readonly isKept: boolean; readonly workSeconds: number }> {
   const { store, dir, flags, signing, remote, result } = of;
   const since = Date.now();
   const { failures } = await carryKeptOf(result, flags, { signing, remote });
   failures.forEach((error) => reportError(error, { json: false }));
   const isWritten = remote !== null || (await writeExport(store, dir, flags));
-  await leaveTimes(dir, {
-    packSeconds: Math.ceil((Date.now() - since) / 1000),
-    workSeconds: await workOf(result),
-  });
-  return isWritten && failures.length === 0;
+  const packSeconds = Math.ceil((Date.now() - since) / 1000);
+  const workSeconds = await workOf(result);
+  await leaveTimes(dir, { packSeconds, workSeconds });
+  return { isKept: isWritten && failures.length === 0, workSeconds };
 }
 
 async function writeExport(store: string, dir: string, flags: LegFlags): Promise<boolean> {

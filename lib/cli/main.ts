@@ -1,17 +1,13 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { EXIT } from '../errors.js';
 import { reportError } from './output.js';
 import { registerVerbs } from './verbs.js';
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
+import { VERSION } from '../version.js';
 
 const program = new Command('rbm-resume')
   .description('Lets an interrupted rbm build go on where it stopped.')
-  .version(version)
+  .version(VERSION)
   .option(
     '--store <dir>',
     'the store (default: $RBM_RESUME_STORE, else var/resume_store or resume/ of the workspace)',

@@ -1,12 +1,11 @@
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Command } from 'commander';
-import { RbmResumeError } from '../errors.js';
 import { drawPlan } from '../plan/picture.js';
 import { planBuild } from '../plan/plan.js';
 import { planTree, summarizePlan } from '../plan/tree.js';
 import { namingIoFailures } from '../system-error.js';
-import { findStore, findWorkspace } from './find-store.js';
+import { findRbm, findStore, requireWorkspace } from './find-store.js';
+import { collect } from './flags.js';
 import { printJson, printLine } from './output.js';
 
 interface PlanFlags {
@@ -17,8 +16,6 @@ interface PlanFlags {
   readonly svg?: string;
 }
 
-const more = (value: string, before: readonly string[]): readonly string[] => [...before, value];
-
 /** Adds the verb `plan` to the command. */
 export function registerPlan(program: Command): void {
   program
@@ -27,24 +24,19 @@ export function registerPlan(program: Command): void {
       'what a build is made of: every project that rbm would build for it, in order, and what is there',
     )
     .argument('<project>', 'a project of this workspace')
-    .option('--target <target>', 'as for rbm; may be given several times', more, [])
+    .option('--target <target>', 'as for rbm; may be given several times', collect, [])
     .option('--step <step>', 'as for rbm', 'build')
     .option('--rbm <program>', 'the rbm to ask (default: $RBM, else rbm/rbm of the workspace)')
     .option('--json', 'print as JSON, with all that could not be looked at offline')
     .option('--svg <file>', 'draw the graph, too')
     .action(async (project: string, flags: PlanFlags, command: Command) => {
-      const workspace = findWorkspace(process.cwd());
-      if (workspace === null) {
-        throw new RbmResumeError('NO_WORKSPACE', `no rbm.conf in ${process.cwd()} or above it`, {
-          hint: `Go to the workspace that has the project ${project}.`,
-        });
-      }
+      const workspace = requireWorkspace(`Go to the workspace that has the project ${project}.`);
       const plan = await planBuild({
         workspace,
         project,
         targets: flags.target,
         step: flags.step,
-        rbm: flags.rbm ?? process.env.RBM ?? join(workspace, 'rbm', 'rbm'),
+        rbm: findRbm(flags.rbm, workspace),
         store: await findStore(command.optsWithGlobals<{ store?: string }>().store),
       });
       const { svg } = flags;

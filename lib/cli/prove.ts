@@ -5,7 +5,7 @@ import type { Moment } from '../prove/plan.js';
 import { DEFAULT_INTERRUPTIONS, DEFAULT_RUNS, prove, type ProveProgress } from '../prove/prove.js';
 import type { ProveReport } from '../prove/report.js';
 import { parseDuration } from './duration.js';
-import { findWorkspace } from './find-store.js';
+import { requireWorkspace } from './find-store.js';
 import { formatDuration, printJson, printLine, printNote, printTable } from './output.js';
 import { underSignals } from './under-signals.js';
 import {
@@ -55,12 +55,7 @@ export function registerProve(program: Command): void {
         'the uninterrupted build failed.',
     )
     .action(async (project: string, ...[argv, flags]: [string[], ProveFlags]) => {
-      const workspace = findWorkspace(process.cwd());
-      if (workspace === null) {
-        throw new RbmResumeError('NO_WORKSPACE', `no rbm.conf in ${process.cwd()} or above it`, {
-          hint: 'Go to the workspace.',
-        });
-      }
+      const workspace = requireWorkspace('Go to the workspace.');
       const report = await underSignals((signals) =>
         prove({
           project,

@@ -1,9 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { RbmResumeError } from '../errors.js';
-import { exec } from '../exec.js';
+import { exec, ownEnvironment } from '../exec.js';
 import { replaceTags } from '../script/template.js';
-import { findWorkspace } from './find-store.js';
+import { findRbm, requireWorkspace } from './find-store.js';
 
 /** A build script that a person has named. */
 export interface NamedScript {
@@ -33,19 +32,11 @@ export async function readNamedScript(name: string, command: readonly string[]):
 }
 
 async function renderScript(project: string, command: readonly string[]): Promise<Buffer> {
-  const workspace = findWorkspace(process.cwd());
-  if (workspace === null) {
-    throw new RbmResumeError('NO_WORKSPACE', `no rbm.conf in ${process.cwd()} or above it`, {
-      hint: `Go to the workspace that has the project ${project}, or name a file.`,
-    });
-  }
+  const workspace = requireWorkspace(`Go to the workspace that has the project ${project}, or name a file.`);
   const { program, options, step } = readCommand(command, project);
-  const rbm = program ?? process.env.RBM ?? join(workspace, 'rbm', 'rbm');
-  const env = Object.fromEntries(
-    Object.entries(process.env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
-  );
+  const rbm = findRbm(program, workspace);
   const argv = [rbm, 'showconf', project, step, ...options] as const;
-  const { stdout } = await exec(argv, { env, allowStderr: true });
+  const { stdout } = await exec(argv, { env: ownEnvironment(), allowStderr: true });
   // rbm also prints what it had to build to know a name.
   const start = stdout.subarray(0, 2).toString() === '#!' ? 0 : stdout.indexOf('\n#!') + 1;
   // showconf ends what it prints with one more line end.

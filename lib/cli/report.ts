@@ -1,5 +1,4 @@
 import { appendFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { messageOf, RbmResumeError } from '../errors.js';
 import type { Plan } from '../plan/planned-build.js';
@@ -10,7 +9,8 @@ import { readFinishedBuilds, readPlanFile, readProofFile } from '../report/read-
 import { gatherReport, type Report } from '../report/report.js';
 import { leftOut, summarize } from '../report/words.js';
 import { namingIoFailures } from '../system-error.js';
-import { findStore, findWorkspace } from './find-store.js';
+import { findRbm, findStore, findWorkspace } from './find-store.js';
+import { collect } from './flags.js';
 import { printJson, printLine, printNote } from './output.js';
 import { plain } from './transfer.js';
 
@@ -26,8 +26,6 @@ interface ReportFlags {
   readonly provenance: readonly string[];
 }
 
-const more = (value: string, before: readonly string[]): readonly string[] => [...before, value];
-
 /** Adds the verb `report` to the command. */
 export function registerReport(program: Command): void {
   program
@@ -38,14 +36,14 @@ export function registerReport(program: Command): void {
     .option('--markdown <file>', 'append to a file, such as $GITHUB_STEP_SUMMARY')
     .option('--json', 'print as JSON')
     .option('--plan <file>', 'the project graph: what `plan --json` has printed')
-    .option('--target <target>', 'ask rbm for the graph of PROJECT; may be given several times', more, [])
+    .option('--target <target>', 'ask rbm for the graph of PROJECT; may be given several times', collect, [])
     .option('--step <step>', 'as for rbm', 'build')
     .option('--rbm <program>', 'the rbm to ask (default: $RBM, else rbm/rbm of the workspace)')
-    .option('--prove <file>', 'what `prove --json` has printed; may be given several times', more, [])
+    .option('--prove <file>', 'what `prove --json` has printed; may be given several times', collect, [])
     .option(
       '--provenance <file>',
       'of finished builds: provenance, lists of sha256sum, or a folder of these; several times',
-      more,
+      collect,
       [],
     )
     .addHelpText(
@@ -116,6 +114,6 @@ async function findPlan(of: {
       hint: 'Name the project, in the folder of its workspace; or give --plan FILE.',
     });
   }
-  const program = rbm ?? process.env.RBM ?? join(workspace, 'rbm', 'rbm');
+  const program = findRbm(rbm, workspace);
   return planBuild({ workspace, project, targets: target, step, rbm: program, store });
 }

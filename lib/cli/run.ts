@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { EXIT, RbmResumeError } from '../errors.js';
 import { runBuild, type RunProgress, type RunResult } from '../container/run.js';
+import { withInterruptFlags } from './flags.js';
 import { parseDuration, parseMoment } from './duration.js';
 import { formatDuration, printJson, printNote, reportError } from './output.js';
 import { carryKeptOf, NOTHING_CARRIED } from './carry-kept.js';
@@ -35,14 +36,12 @@ export function registerRun(program: Command): void {
     .argument('<command...>', 'the rbm command')
     .option('--deadline <span>', 'interrupt after this long, such as 105m')
     .option('--until <time>', 'interrupt at this moment, such as 18:30 or 2026-11-22T18:30:00Z')
-    .option('--grace <span>', 'how long scripts may take to end before they are killed', '60s')
-    .option('--finish-statement <span>', 'how long a statement other than make may take to end first', '20s')
     .option('--pack', 'make portable snapshots of what was kept, as `pack` does')
     .option('--gzip', 'of `--pack`: for tools that cannot read zstd')
     .option('--without-base', 'of `--pack`: leave the container image out')
     .option('--json', 'print the result as JSON (what rbm prints goes to standard error)')
     .option('--remote <url>', 'pull from this OCI registry what is not parked; with `--pack`, push to it');
-  withRemoteFlags(withTrustFlags(withSigningFlags(run)))
+  withRemoteFlags(withTrustFlags(withSigningFlags(withInterruptFlags(run))))
     .addHelpText(
       'after',
       '\nExit status: 0 finished; 75 interrupted and kept, run the same again; 76 interrupted, nothing kept;\n' +

@@ -1,7 +1,7 @@
-import { constants } from 'node:fs';
 import { lstat, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RbmResumeError, systemErrorCode } from '../errors.js';
+import { readPlainFile } from '../plain-file.js';
 import { rewriteScript } from '../script/rewrite.js';
 import { outlineOf, type Outline } from '../script/outline.js';
 import { writeJsonAtomically } from '../store/atomic-write.js';
@@ -182,18 +182,5 @@ export async function askToRest(container: string): Promise<void> {
 export const letGoOn = (container: string): Promise<void> =>
   rm(join(unitsDir(container), 'stop'), { force: true });
 
-/** Whatever a build writes may stand there: no link is followed, and only the first 64 MiB are read. */
-async function readSmallFile(path: string): Promise<Buffer | null> {
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  try {
-    const file = await open(path, flags);
-    try {
-      const stat = await file.stat();
-      return stat.isFile() && stat.size <= 64 << 20 ? await file.readFile() : null;
-    } finally {
-      await file.close();
-    }
-  } catch {
-    return null;
-  }
-}
+/** Whatever a build writes may stand there: not more than 64 MiB are read. */
+const readSmallFile = (path: string): Promise<Buffer | null> => readPlainFile(path, 64 << 20);

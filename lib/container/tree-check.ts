@@ -1,7 +1,6 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LayeredTree } from '../layer/merge.js';
+import { readPlainFile } from '../plain-file.js';
 import { typeOf } from '../rootfs/entry.js';
 import type { SnapshotRecord } from '../store/record.js';
 import { stateLegOf } from './inputs.js';
@@ -72,23 +71,9 @@ export async function reasonAgainstState(
   }
   if (position === null) return null;
   const units = join(container, 'rbm', 'resume', 'units');
-  const name = await readStart(join(units, 'name'), 100);
-  if (name?.trim() !== leg?.stoppedIn) return 'it holds a state of another script than its record says';
-  const script = await readStart(join(units, 'script'), MAX_SCRIPT_BYTES);
+  const name = await readPlainFile(join(units, 'name'), 100);
+  if (name?.toString('latin1').trim() !== leg?.stoppedIn)
+    return 'it holds a state of another script than its record says';
+  const script = await readPlainFile(join(units, 'script'), MAX_SCRIPT_BYTES);
   return script === null ? 'the script that its state belongs to is missing, or far too long' : null;
-}
-
-/** A small regular file as text; `null` when it is something else, or longer. */
-async function readStart(path: string, maxBytes: number): Promise<string | null> {
-  try {
-    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      const stat = await file.stat();
-      return stat.isFile() && stat.size <= maxBytes ? await file.readFile('latin1') : null;
-    } finally {
-      await file.close();
-    }
-  } catch {
-    return null;
-  }
 }

@@ -1,13 +1,14 @@
-import { constants } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunResult } from '../container/run.js';
+import { isProjectHash } from '../digest.js';
 import { messageOf, RbmResumeError } from '../errors.js';
+import { readPlainFile } from '../plain-file.js';
 import { importSnapshots } from '../snapshot/import.js';
-import { listKept } from '../snapshot/kept.js';
 import type { ImportedSnapshots } from '../snapshot/take-in.js';
 import { writeJsonDurably } from '../store/atomic-write.js';
-import { workSeconds } from '../store/record.js';
+import { storePaths } from '../store/paths.js';
+import { readKeptRecord, workSeconds } from '../store/record.js';
 import type { Trust } from '../trust/judge.js';
 import { LEG_TIMES_FORMAT, parseLegTimes, reserveMs, type LegTimes } from './reserve.js';
 
@@ -51,7 +52,7 @@ export async function planLeg(dir: string, start: LegStart): Promise<LegPlan> {
   const [began, ended] = [await readStamp(paths.uploadBegan), await readStamp(paths.uploadEnded)];
   const measured = began === null || ended === null || ended < began ? null : ended - began;
   const fetched = before === null ? null : Math.max(0, now.getTime() - startedAt.getTime());
-  const packMs = before?.packSeconds == null ? null : before.packSeconds * 1000;
+  const packMs = before === null ? null : before.packSeconds * 1000;
   const reserve = reserveMs({ limitMs, packMs, uploadMs: measured ?? fetched, stalledLegs });
   return { deadline: new Date(startedAt.getTime() + limitMs - reserve), reserveMs: reserve, before };
 }
@@ -97,9 +98,9 @@ export function judgeLeg(of: {
 export async function workOf({ containers }: RunResult): Promise<number> {
   let sum = 0;
   for (const { kept, hash, store } of containers) {
-    if (!kept) continue;
-    const found = (await listKept(store)).find((one) => one.hash === hash && one.state === 'parked');
-    if (found?.record) sum += workSeconds(found.record);
+    if (!kept || hash === null || !isProjectHash(hash)) continue;
+    const record = await readKeptRecord(storePaths(store).parked(hash).record).catch(() => null);
+    if (record !== null) sum += workSeconds(record);
   }
   return sum;
 }
@@ -116,19 +117,8 @@ async function readStamp(path: string): Promise<number | null> {
   return /^\d{1,12}$/.test(text) ? Number(text) * 1000 : null;
 }
 
-/** A small plain file; `null` when there is none, or it can't be read: what a cache brings may be anything. */
-async function readText(path: string): Promise<string | null> {
-  try {
-    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      const stats = await file.stat();
-      return stats.isFile() && stats.size <= MOST_BYTES ? await file.readFile('utf8') : null;
-    } finally {
-      await file.close();
-    }
-  } catch {
-    return null;
-  }
-}
+/** As text; what a cache brings may be anything. */
+const readText = async (path: string): Promise<string | null> =>
+  (await readPlainFile(path, MOST_BYTES))?.toString() ?? null;
 
 const MOST_BYTES = 4096;

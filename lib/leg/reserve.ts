@@ -5,7 +5,7 @@ const seconds = v.pipe(v.number(), v.finite(), v.minValue(0));
 const timesSchema = v.strictObject({
   format: v.literal('org.rbm-resume.leg-times.v1'),
   /** From the end of rbm until the export was written. */
-  packSeconds: v.nullable(seconds),
+  packSeconds: seconds,
   /** What all legs of what was kept have worked, in seconds: more than last time is progress. */
   workSeconds: seconds,
 });

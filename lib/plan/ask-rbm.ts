@@ -1,7 +1,7 @@
 import { delimiter, resolve } from 'node:path';
 import * as v from 'valibot';
 import { messageOf, RbmResumeError } from '../errors.js';
-import { exec } from '../exec.js';
+import { exec, ownEnvironment } from '../exec.js';
 import { SHIM_LIB } from '../setup/shim.js';
 
 const walkedBuild = v.object({
@@ -77,8 +77,7 @@ export async function askRbm(options: AskOptions): Promise<Walks> {
 
 /** rbm's options may be made of any variable that the user has set; the module puts back those that are changed here. */
 function environmentFor(kept: readonly string[]): Record<string, string> {
-  const set = Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined);
-  const env = Object.fromEntries(set);
+  const env = ownEnvironment();
   const { PERL5LIB, PERL5OPT, PERL_HASH_SEED } = env;
   return {
     ...env,

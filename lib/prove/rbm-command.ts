@@ -1,5 +1,5 @@
 import { RbmResumeError } from '../errors.js';
-import { clearedEnvironment, exec } from '../exec.js';
+import { exec, ownEnvironment } from '../exec.js';
 import { readConfigDocuments } from '../setup/config-documents.js';
 import { findShim, localConfFile } from '../setup/shim.js';
 
@@ -69,15 +69,10 @@ async function showConf(command: RbmCommand, option: string | null): Promise<str
   const argv = [...command.program, 'showconf', '--step', command.step, ...command.rest] as const;
   const { status, stdout, stderr } = await exec(
     [...argv, ...(option === null ? [] : [option])] as unknown as [string, ...string[]],
-    { env: userEnvironment(), okStatuses: [1], allowStderr: true },
+    // rbm's options may be made of any variable that the user has set.
+    { env: ownEnvironment(), okStatuses: [1], allowStderr: true },
   );
   if (status === 0) return stdout.toString().trim();
   if (/^Error: Undefined$/m.test(stderr)) return null;
   throw new RbmResumeError('COMMAND_FAILED', `${argv.join(' ')}: exit status ${status}\n${stderr.trim()}`);
 }
-
-/** rbm's options may be made of any variable that the user has set. */
-const userEnvironment = (): Record<string, string> => {
-  const set = Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined);
-  return { ...clearedEnvironment(), ...Object.fromEntries(set) };
-};

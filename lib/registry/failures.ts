@@ -59,3 +59,7 @@ export const damagedRemote = (
     cause,
     fields: { remote: remote.url, name },
   });
+
+/** That what lies there is to blame, and not the way to it. */
+export const isDamagedRemote = (error: unknown): boolean =>
+  error instanceof RbmResumeError && error.code === 'DAMAGED_REMOTE';

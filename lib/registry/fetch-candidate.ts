@@ -1,4 +1,3 @@
-import { RbmResumeError } from '../errors.js';
 import { openAssembly } from '../snapshot/assemble.js';
 import { judgeSnapshot } from '../snapshot/judge-snapshot.js';
 import { reasonAgainstTaking, takeSnapshots, type ImportedSnapshots } from '../snapshot/take-in.js';
@@ -11,7 +10,7 @@ import { withStaging, type Staging } from '../store/staging.js';
 import type { Trust } from '../trust/judge.js';
 import type { Candidate } from './candidate.js';
 import { readCompanion, type Companion } from './companion.js';
-import { damagedRemote } from './failures.js';
+import { damagedRemote, isDamagedRemote } from './failures.js';
 import { StagedLayout } from './layout.js';
 import { companionTagOf } from './remote.js';
 import type { Registry } from './skopeo.js';
@@ -33,27 +32,29 @@ export function fetchCandidate(
   candidate: Candidate,
   from: { readonly registry: Registry; readonly trust: Trust },
 ): Promise<Fetched> {
-  return withStaging(paths, async (staging) => {
-    const layout = await StagedLayout.make(paths, staging);
-    const fetching = { ...from, paths, staging, layout, candidate };
-    const judged = await judgeAttested(fetching);
-    const { snapshot } = judged;
-    const { entry } = snapshot;
-    if ('reason' in judged) return { how: 'refused', entry, reason: judged.reason };
-    const why = await reasonAgainstTaking(paths, snapshot, from.trust);
-    if (why !== null) return { how: 'skipped', entry, why };
-    await fetchLayers(fetching, snapshot);
-    const listings = snapshot.layers.flatMap(({ listing }) => listing ?? []);
-    const result = await takeSnapshots(paths, {
-      snapshots: [entry.descriptor],
-      absent: new Set(
-        listings.flatMap(({ digest }) => (layout.sizeOf(digest) === undefined ? [digest] : [])),
-      ),
-      assembly: assemblyOf(fetching),
-      trust: from.trust,
-      what: 'the pull',
-    });
-    return { how: 'taken', entry, result };
+  return withFetching(paths, candidate, {
+    from,
+    work: async (fetching) => {
+      const { layout } = fetching;
+      const judged = await judgeAttested(fetching);
+      const { snapshot } = judged;
+      const { entry } = snapshot;
+      if ('reason' in judged) return { how: 'refused', entry, reason: judged.reason };
+      const why = await reasonAgainstTaking(paths, snapshot, from.trust);
+      if (why !== null) return { how: 'skipped', entry, why };
+      await fetchLayers(fetching, snapshot);
+      const listings = snapshot.layers.flatMap(({ listing }) => listing ?? []);
+      const result = await takeSnapshots(paths, {
+        snapshots: [entry.descriptor],
+        absent: new Set(
+          listings.flatMap(({ digest }) => (layout.sizeOf(digest) === undefined ? [digest] : [])),
+        ),
+        assembly: assemblyOf(fetching),
+        trust: from.trust,
+        what: 'the pull',
+      });
+      return { how: 'taken', entry, result };
+    },
   });
 }
 
@@ -63,10 +64,8 @@ export function judgeRemotely(
   candidate: Candidate,
   from: { readonly registry: Registry; readonly trust: Trust },
 ): Promise<boolean> {
-  return withStaging(paths, async (staging) => {
-    const layout = await StagedLayout.make(paths, staging);
-    return !('reason' in (await judgeAttested({ ...from, paths, staging, layout, candidate })));
-  });
+  const work = async (fetching: Fetching) => !('reason' in (await judgeAttested(fetching)));
+  return withFetching(paths, candidate, { from, work });
 }
 
 interface Fetching {
@@ -77,6 +76,19 @@ interface Fetching {
   readonly registry: Registry;
   readonly trust: Trust;
 }
+
+/** Does `work` with a place of its own for what comes, which is gone afterwards. */
+const withFetching = <T>(
+  paths: StorePaths,
+  candidate: Candidate,
+  how: {
+    readonly from: { readonly registry: Registry; readonly trust: Trust };
+    readonly work: (fetching: Fetching) => Promise<T>;
+  },
+): Promise<T> =>
+  withStaging(paths, async (staging) =>
+    how.work({ ...how.from, paths, staging, layout: await StagedLayout.make(paths, staging), candidate }),
+  );
 
 const assemblyOf = ({ layout, registry, paths, staging }: Fetching) =>
   openAssembly(layout.source(registry.remote), { paths, staging, folder: layout.blobs });
@@ -110,7 +122,7 @@ async function fetchCompanion({
   const to = { cwd: layout.cwd, name: 'companion' };
   await withRoom(place, needOf(missing), () =>
     registry.fetch(`@${found.digest}`, to).catch((error: unknown) => {
-      if (!(error instanceof RbmResumeError) || error.code !== 'DAMAGED_REMOTE') throw error;
+      if (!isDamagedRemote(error)) throw error;
     }),
   );
   const isThere = ({ digest, size }: BlobName) => layout.sizeOf(digest) === size;

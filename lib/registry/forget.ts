@@ -1,6 +1,6 @@
 import type { Digest, ProjectHash } from '../digest.js';
-import { RbmResumeError } from '../errors.js';
 import type { JobClass } from '../trust/job-class.js';
+import { isDamagedRemote } from './failures.js';
 import { readCandidate } from './candidate.js';
 import { companionTagOf, parseTag, tagOf, type Remote } from './remote.js';
 import { openRegistry, type Registry, type RegistryOptions } from './skopeo.js';
@@ -25,7 +25,7 @@ export async function forgetRemote(
   try {
     readCandidate(remote, { tag, ...found }, of.hash);
   } catch (error) {
-    if (error instanceof RbmResumeError && error.code === 'DAMAGED_REMOTE') return 'not-ours';
+    if (isDamagedRemote(error)) return 'not-ours';
     throw error;
   }
   for (const other of await registry.listTags()) {

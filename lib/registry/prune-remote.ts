@@ -1,7 +1,7 @@
 import type { Digest, ProjectHash } from '../digest.js';
-import { RbmResumeError } from '../errors.js';
 import { CREATED } from '../snapshot/annotations.js';
 import type { JobClass } from '../trust/job-class.js';
+import { isDamagedRemote } from './failures.js';
 import { readCandidate, type Candidate } from './candidate.js';
 import { readCompanion } from './companion.js';
 import { removeSnapshot } from './forget.js';
@@ -89,7 +89,7 @@ async function readTags(
           candidate: readCandidate(registry.remote, { tag, ...found }, parsed.hash),
         });
     } catch (error) {
-      if (!(error instanceof RbmResumeError) || error.code !== 'DAMAGED_REMOTE') throw error;
+      if (!isDamagedRemote(error)) throw error;
       foreign.add(found.digest);
     }
   }

@@ -7,6 +7,7 @@ import { storePaths, type StorePaths } from '../store/paths.js';
 import { refuseWithoutRoom, WRITER_NEED } from '../store/room.js';
 import { namingIoFailures } from '../system-error.js';
 import { NO_POLICY, type Trust } from '../trust/judge.js';
+import { isDamagedRemote } from './failures.js';
 import { readCandidate, type Candidate } from './candidate.js';
 import { fetchCandidate, type Fetched } from './fetch-candidate.js';
 import { parseTag, tagsFor, type Remote } from './remote.js';
@@ -74,7 +75,7 @@ async function pullTag(
     if (reason !== null) return { tag, how: 'out-of-use', reason };
     return { tag, ...(await fetchCandidate(paths, candidate, from)) };
   } catch (error) {
-    if (!(error instanceof RbmResumeError) || error.code !== 'DAMAGED_REMOTE') throw error;
+    if (!isDamagedRemote(error)) throw error;
     // The next push of this machine replaces it, whatever it claims to hold.
     if (candidate !== null) await writeQuarantineNote(paths, candidate.entry(null), messageOf(error));
     return { tag, how: 'damaged', reason: messageOf(error) };

@@ -9,6 +9,7 @@ import type { StorePaths } from '../store/paths.js';
 import { withStaging } from '../store/staging.js';
 import { namingIoFailures } from '../system-error.js';
 import { NO_POLICY, type Trust } from '../trust/judge.js';
+import { isDamagedRemote } from './failures.js';
 import { readCandidate, type Candidate } from './candidate.js';
 import { judgeRemotely } from './fetch-candidate.js';
 import { StagedLayout } from './layout.js';
@@ -101,7 +102,7 @@ async function readStanding(
   try {
     return readCandidate(registry.remote, { tag, ...found }, snapshot.hash);
   } catch (error) {
-    if (error instanceof RbmResumeError && error.code === 'DAMAGED_REMOTE') return null;
+    if (isDamagedRemote(error)) return null;
     throw error;
   }
 }
@@ -124,7 +125,7 @@ async function mustStay(
   try {
     return await judgeRemotely(paths, standing, { registry, trust });
   } catch (error) {
-    if (error instanceof RbmResumeError && error.code === 'DAMAGED_REMOTE') return false;
+    if (isDamagedRemote(error)) return false;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
-import { RbmResumeError } from '../errors.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 import type { BlobName } from '../store/blobs.js';
+import { isDamagedRemote } from './failures.js';
 import { companionOf, lacking, readCompanion, writeCompanion } from './companion.js';
 import type { StagedLayout } from './layout.js';
 import { companionTagOf } from './remote.js';
@@ -33,7 +33,7 @@ export async function sendCompanion(
   if (found !== null && more.attestations.length + more.listings.length > 0) {
     // Their blobs are needed to name them again; what of them is damaged is lost anyway.
     await registry.fetch(`@${found.digest}`, { cwd: layout.cwd, name: 'theirs' }).catch((error: unknown) => {
-      if (!(error instanceof RbmResumeError) || error.code !== 'DAMAGED_REMOTE') throw error;
+      if (!isDamagedRemote(error)) throw error;
     });
   }
   const manifest = await writeCompanion(

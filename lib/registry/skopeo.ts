@@ -1,6 +1,6 @@
 import { digestOf, type Digest } from '../digest.js';
 import { messageOf, RbmResumeError } from '../errors.js';
-import { exec, type ExecResult } from '../exec.js';
+import { exec, ownEnvironment, type ExecResult } from '../exec.js';
 import { damagedRemote, isDamage, isUnknown, lastMessage, remoteFailed } from './failures.js';
 import type { Remote } from './remote.js';
 import { watchProgress } from './watchdog.js';
@@ -171,8 +171,3 @@ async function runSkopeo(
     over.abort();
   }
 }
-
-const ownEnvironment = (): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(process.env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
-  );

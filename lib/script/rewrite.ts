@@ -2,6 +2,7 @@ import { rewriteEntry } from './rewrite-entry.js';
 import { Edits } from './edits.js';
 import { contains, findStatements, parseScript, type ScriptSyntax, type SyntaxNode } from './syntax.js';
 import { findUnits, type ScriptUnits, type Unit } from './units.js';
+import { quote } from './quote.js';
 
 /** Where a build's container has the state of its script. */
 const UNITS_DIR = '/rbm/resume/units';
@@ -159,5 +160,3 @@ function findListing({ text, statements }: ScriptSyntax): string | null {
     ? `nothing can be put between its statements: ${found}`
     : null;
 }
-
-const quote = (path: string): string => `'${path.replaceAll("'", `'\\''`)}'`;

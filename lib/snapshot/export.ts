@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '../digest.js';
 import { RbmResumeError } from '../errors.js';
@@ -23,10 +22,7 @@ import { baseLayerOf, checkIdentity, listBlobs } from './snapshot-blobs.js';
 import { openListed, tellingFirstReplacement } from './replaced.js';
 import type { Snapshot, SnapshotEntry } from './snapshot.js';
 import { namingIoFailures } from '../system-error.js';
-
-const { version: VERSION } = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-) as { version: string };
+import { VERSION } from '../version.js';
 
 export interface ExportOptions {
   /** Which snapshots, named as for `SnapshotStore.open`. @default the newest of every hash */

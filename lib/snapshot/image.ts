@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { arch } from 'node:os';
 import { dirname } from 'node:path';
@@ -19,10 +18,7 @@ import { findTrusted } from './judge-snapshot.js';
 import { listSnapshots } from './open-store.js';
 import { putNewest } from './refs.js';
 import { Snapshot } from './snapshot.js';
-
-const { version: VERSION } = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-) as { version: string };
+import { VERSION } from '../version.js';
 
 /** What Node calls an architecture, and what OCI (Go) calls it. */
 const ARCHITECTURE: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };

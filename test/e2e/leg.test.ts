@@ -3,7 +3,7 @@ import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, it } from 'node:test';
-import { buildCommand, quote } from '../../lib/ci/settings.js';
+import { buildCommand, word } from '../../lib/ci/settings.js';
 import { legPaths, planLeg } from '../../lib/leg/leg.js';
 import { assertNoUnitTwice, count, tenUnits, wholeOutput } from '../rbm/ten-units.js';
 import { TrapWorkspace, type Finished } from '../rbm/trap-workspace.js';
@@ -24,7 +24,7 @@ for (const rbm of rbmsUnderTest()) {
     const start = (w: TrapWorkspace, limit = '60m') => {
       const flags = ['--limit', limit, '--outcome', join(w.dir, 'outcome')];
       const units = { project: 'units', step: 'build', targets: [] };
-      const leg = [...w.commandLine, 'leg', join(w.dir, 'carried'), ...flags].map(quote).join(' ');
+      const leg = [...w.commandLine, 'leg', join(w.dir, 'carried'), ...flags].map(word).join(' ');
       return w.start(['sh', '-c', `exec ${leg} -- ${buildCommand({ rbm: w.rbmProgram }, [units])}`]);
     };
     const outcome = (w: TrapWorkspace): string => readFileSync(join(w.dir, 'outcome'), 'utf8');
