@@ -21,8 +21,9 @@ export interface IndexRemains {
 
 /** Reads `index.json` and takes out of a damaged one what is still whole: each entry for itself. */
 export async function readIndexRemains(paths: StorePaths): Promise<IndexRemains> {
-  const [index, layout] = [await readIfThere(paths.index), await readIfThere(paths.ociLayout)];
+  // In the reverse of the order in which a store's first writer makes them: readers hold no lock.
   const hasBlobs = (await namesIn(paths.blobs)).length > 0;
+  const [index, layout] = [await readIfThere(paths.index), await readIfThere(paths.ociLayout)];
   const layoutProblem =
     layout === null
       ? hasBlobs

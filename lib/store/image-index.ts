@@ -29,12 +29,16 @@ export function readIndex(paths: StorePaths): Promise<ImageIndex> {
 
 async function readAndCheck(paths: StorePaths): Promise<ImageIndex> {
   await checkLayoutVersion(paths);
-  const text = await readText(paths.index);
-  if (text !== null) return parseOrThrow(imageIndexSchema, paths.index, text);
+  let text = await readText(paths.index);
+  if (text === null) {
+    const empty: ImageIndex = { schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests: [] };
+    if ((await namesIn(paths.blobs)).length === 0) return empty;
+    // Readers hold no lock, and a store's first writer may have written both since: the index before the blobs.
+    text = await readText(paths.index);
+  }
   // To take a lost index for an empty one would hand every blob to gc.
-  if ((await namesIn(paths.blobs)).length > 0)
-    throw badIndex(paths.index, 'it is missing, but there are blobs');
-  return { schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests: [] };
+  if (text === null) throw badIndex(paths.index, 'it is missing, but there are blobs');
+  return parseOrThrow(imageIndexSchema, paths.index, text);
 }
 
 /**

@@ -12,7 +12,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { digestOf } from '../../lib/digest.js';
-import { prepareLayout, readIndex, updateIndex } from '../../lib/store/image-index.js';
+import { readIndexRemains } from '../../lib/store/damaged-index.js';
+import { OCI_LAYOUT, prepareLayout, readIndex, updateIndex } from '../../lib/store/image-index.js';
 import { withStoreLock } from '../../lib/store/lock.js';
 import { MEDIA_TYPE, REF_NAME } from '../../lib/store/oci.js';
 import { storePaths, type StorePaths } from '../../lib/store/paths.js';
@@ -23,6 +24,8 @@ before(() => {
   root = mkdtempSync(join(tmpdir(), 'rbm-resume-index-'));
 });
 after(() => rmSync(root, { recursive: true }));
+
+const EMPTY_INDEX = JSON.stringify({ schemaVersion: 2, manifests: [] });
 
 const storeWith = (name: string, files: Record<string, string> = {}): StorePaths => {
   const paths = storePaths(join(root, name));
@@ -36,6 +39,28 @@ describe('the index', () => {
     const paths = storePaths(join(root, 'absent'));
     assert.deepEqual((await readIndex(paths)).manifests, []);
     assert.equal(existsSync(paths.root), false);
+  });
+
+  it('is whole for who reads without a lock while a store gets its first blobs', async () => {
+    for (const read of [readIndex, readIndexRemains]) {
+      const paths = storePaths(join(root, `appears-${read.name}`));
+      let isThere = false;
+      const appearing: StorePaths = {
+        ...paths,
+        // What the first writer writes comes to be in the moment in which the blobs are looked for.
+        get blobs() {
+          if (!isThere) {
+            storeWith(`appears-${read.name}`, { 'oci-layout': OCI_LAYOUT, 'index.json': EMPTY_INDEX });
+            writeFileSync(join(paths.blobs, digestOf('blob').slice('sha256:'.length)), 'blob');
+          }
+          isThere = true;
+          return paths.blobs;
+        },
+      };
+      const found = await read(appearing);
+      assert.ok(isThere);
+      assert.equal('problem' in found ? found.problem : null, null);
+    }
   });
 
   it('is found by skopeo by the name of an image', async () => {
