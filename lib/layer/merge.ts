@@ -50,8 +50,9 @@ export async function applyLayer(tree: LayeredTree, batches: MemberBatches, laye
   hide(tree, { removed, emptied });
   for (const [path, entry] of added) tree.set(path, entry);
   for (const path of added.keys()) {
+    // The root itself need not be listed.
     const parent = path === '' ? undefined : tree.get(parentOf(path));
-    if (parent !== undefined && typeOf(parent) !== 'd')
+    if (parent === undefined ? parentOf(path) !== '' : typeOf(parent) !== 'd')
       throw badLayer(`${shownPath(path)} lies below what is no directory`);
   }
 }
@@ -66,15 +67,17 @@ function hide(
   what: { readonly removed: ReadonlySet<string>; readonly emptied: ReadonlySet<string> },
 ): void {
   if (what.removed.size === 0 && ![...what.emptied].some((path) => isDirectory(tree, path))) return;
-  const isHidden = (path: string): boolean => {
-    if (what.removed.has(path)) return true;
-    for (let at = path; at !== '';) {
-      at = parentOf(at);
-      if (what.removed.has(at) || what.emptied.has(at)) return true;
-    }
-    return false;
+  // Each directory is judged once: all parents of all paths, one by one, would be minutes for a deep tree made to harm.
+  const emptiedOnes = new Map<string, boolean>();
+  const isEmptied = (dir: string): boolean => {
+    const known = emptiedOnes.get(dir);
+    if (known !== undefined) return known;
+    const found = what.removed.has(dir) || what.emptied.has(dir) || (dir !== '' && isEmptied(parentOf(dir)));
+    emptiedOnes.set(dir, found);
+    return found;
   };
-  for (const path of tree.keys()) if (isHidden(path)) tree.delete(path);
+  for (const path of tree.keys())
+    if (what.removed.has(path) || (path !== '' && isEmptied(parentOf(path)))) tree.delete(path);
 }
 
 const isDirectory = (tree: LayeredTree, path: string): boolean => {

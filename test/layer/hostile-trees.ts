@@ -37,6 +37,8 @@ function* below(): Generator<HostileCase> {
   }
   const hard = archive(file('x'), hardLink('a', 'x'), file('a/b'));
   yield refused('a file below a hard link', hard, /lies below/);
+  // tar would make the directory, with an owner and a time that nobody has signed.
+  yield refused('a file below nothing', archive(file('a/b')), /a\/b lies below what is no directory/);
 }
 
 function* twice(): Generator<HostileCase> {
