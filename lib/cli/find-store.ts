@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { parseAllDocuments } from 'yaml';
 import { RbmResumeError } from '../errors.js';
 
 /** The folder of the nearest `rbm.conf` at or above `from`, as rbm itself looks for it; `null` when there is none. */
@@ -64,6 +63,8 @@ async function optionOf(workspace: string, name: string): Promise<string | null>
 
 async function optionIn(file: string, name: string): Promise<string | null> {
   if (!existsSync(file)) return null;
+  // Loaded only here: hooks are told the store, and start in two thirds of the time.
+  const { parseAllDocuments } = await import('yaml');
   let found: string | null = null;
   for (const document of parseAllDocuments(await readFile(file, 'utf8'))) {
     const value: unknown = 'errors' in document && document.errors.length === 0 ? document.toJS() : null;

@@ -1,4 +1,5 @@
-import Table from 'cli-table3';
+import { createRequire } from 'node:module';
+import type CliTable from 'cli-table3';
 import prettyBytes from 'pretty-bytes';
 import prettyMs from 'pretty-ms';
 import { ERROR_EXIT_STATUS, RbmResumeError } from '../errors.js';
@@ -20,6 +21,8 @@ export const printNote = (line: string): void => {
 
 /** A table without frames, which grep, cut and awk can read. */
 export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
+  // Loaded only here, since each hook and verb has to do with this module.
+  const Table = createRequire(import.meta.url)('cli-table3') as typeof CliTable;
   const none = Object.fromEntries(
     ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right']
       .concat(['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'])

@@ -1,6 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { prepareScript } from '../container/script-units.js';
+import { prepareScript } from '../container/prepare-script.js';
 import { messageOf } from '../errors.js';
 import { storePaths } from '../store/paths.js';
 import { say } from './hook-arguments.js';

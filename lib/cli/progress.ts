@@ -1,4 +1,6 @@
-import cliProgress, { type SingleBar } from 'cli-progress';
+import { createRequire } from 'node:module';
+import type CliProgress from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
 import type { SnapshotProgress } from '../snapshot/save.js';
 import { formatBytes, formatDuration, printNote } from './output.js';
 
@@ -79,6 +81,8 @@ class BarDisplay {
   }
 
   #start({ totalBytes }: SnapshotProgress): SingleBar {
+    // Loaded only for terminals.
+    const cliProgress = createRequire(import.meta.url)('cli-progress') as typeof CliProgress;
     const bar = new cliProgress.SingleBar({
       stream: process.stderr,
       clearOnComplete: true,

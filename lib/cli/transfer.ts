@@ -1,4 +1,3 @@
-import { SingleBar } from 'cli-progress';
 import type { TransferProgress } from '../snapshot/export-format.js';
 import type { SnapshotEntry } from '../snapshot/snapshot.js';
 import { formatBytes } from './output.js';
@@ -10,7 +9,8 @@ export async function showingProgress<T>(
   work: (onProgress: (progress: TransferProgress) => void) => Promise<T>,
 ): Promise<T> {
   if (!process.stderr.isTTY) return work(() => {});
-  const bar = new SingleBar({
+  const { default: cliProgress } = await import('cli-progress');
+  const bar = new cliProgress.SingleBar({
     format: '{bar} {percentage}% of {total}',
     stream: process.stderr,
     clearOnComplete: true,

@@ -1,5 +1,5 @@
 import { fingerprintFiles, firstDifference, type Fingerprints } from '../rootfs/fingerprint.js';
-import { DIVISION } from '../script/units.js';
+import { DIVISION } from '../script/division.js';
 import type { Leg, SnapshotRecord } from '../store/record.js';
 
 /**

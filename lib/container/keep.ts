@@ -3,7 +3,7 @@ import type { ProjectHash } from '../digest.js';
 import { readLines, type ScriptEnd } from '../store/live.js';
 import type { LivePaths, StorePaths } from '../store/paths.js';
 import type { Leg, LiveRecord } from '../store/record.js';
-import { DIVISION } from '../script/units.js';
+import { DIVISION } from '../script/division.js';
 import { fingerprintInputs } from './inputs.js';
 import { readStopped, type StoppedFile } from './interrupt-files.js';
 import { isWorthKeeping, type Outcome } from './outcome.js';

@@ -1,7 +1,7 @@
+import { existsSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import fse from 'fs-extra';
 import { isProjectHash } from '../digest.js';
 import { RbmResumeError, systemErrorCode } from '../errors.js';
 import { discardDirectory, removeTree } from '../rootfs/move-tree.js';
@@ -52,7 +52,7 @@ async function findUnfinished(paths: StorePaths): Promise<Leftover[]> {
     const kept = keptPathsIn(join(paths.parkedRoot, name));
     const [hash = '', rest] = name.split(parkingStem(''));
     // One whose rename was all that was missing gets its place by the next build.
-    const isPlaced = rest === undefined || !(await fse.pathExists(join(paths.parkedRoot, hash)));
+    const isPlaced = rest === undefined || !existsSync(join(paths.parkedRoot, hash));
     const isWhole = isProjectHash(hash) && isPlaced && (await isWholeParking(kept));
     if (!isWhole) found.push({ what: 'unfinished-parking', path: kept.dir, project: null });
   }
@@ -88,7 +88,7 @@ async function removeKilledBuild({ record, paths }: LiveEntry): Promise<void> {
     await removeTree(`${record.container}.partial`);
     await removeEmptyParents(record.container);
   }
-  await fse.remove(paths.dir);
+  await (await import('fs-extra')).remove(paths.dir);
 }
 
 async function killAllIn(container: string): Promise<void> {
@@ -121,5 +121,5 @@ async function removeEmptyParents(container: string): Promise<void> {
     if (['ENOTEMPTY', 'ENOENT'].includes(systemErrorCode(error) ?? '')) return;
     throw error;
   }
-  await fse.remove(temporary);
+  await (await import('fs-extra')).remove(temporary);
 }

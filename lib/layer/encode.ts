@@ -1,4 +1,4 @@
-import { Header } from 'tar';
+import { Header } from 'tar/header';
 import { sizeOf, toBytes, typeOf, type Entry } from '../rootfs/entry.js';
 import { encodePaxRecord } from './pax.js';
 import { BLOCK_BYTES } from './tar-header.js';

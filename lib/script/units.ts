@@ -4,12 +4,6 @@ import { findFunctions, usesLastCommand, type EnterableFunction, type ScriptFunc
 import { beginsUnrestorable, endsUnrestorable, type Unrestorable } from './hold-back.js';
 import { contains, lineOf, type ScriptSyntax, type Statement, type SyntaxNode } from './syntax.js';
 
-/**
- * How scripts are divided, as a number that is raised with every change to which units there are, how they are numbered, or
- * what of a state is read back. A state that was written under another number names other statements.
- */
-export const DIVISION = 1;
-
 /** A part of a script that is run as a whole, or gone into: what was interrupted in it begins again there. */
 export interface Unit {
   /** `7`; of what is in it `7.1`, `7.2`, in branches `7.1.1`; of what is in a function `f1.1`. */

@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import fse from 'fs-extra';
 import { isProjectHash, type ProjectHash } from '../digest.js';
 import { messageOf, RbmResumeError, systemErrorCode } from '../errors.js';
 import { execInIdMap } from '../id-map.js';
+import { readPlainFile } from '../plain-file.js';
 import { copyTree, discardDirectory } from '../rootfs/move-tree.js';
 import { allFailedTries, forgetInAllLedgers } from '../store/ledger.js';
 import { namesIn } from '../store/live.js';
@@ -11,6 +11,8 @@ import { withStoreLock } from '../store/lock.js';
 import { keptPathsIn, storePaths, type KeptPaths } from '../store/paths.js';
 import { readKeptRecord, type KeptRecord } from '../store/record.js';
 import { namingIoFailures } from '../system-error.js';
+
+const MAX_REASON_BYTES = 64 << 10;
 
 /** A root filesystem that is kept under a project hash, or was set aside. */
 export interface Kept {
@@ -58,9 +60,9 @@ async function readKept(
   } catch (error) {
     trouble = messageOf(error);
   }
-  const reason = join(kept.dir, 'reason');
-  if (is.state === 'set-aside' && (await fse.pathExists(reason)))
-    trouble = (await fse.readFile(reason, 'utf8')).trim();
+  const reason =
+    is.state === 'set-aside' ? await readPlainFile(join(kept.dir, 'reason'), MAX_REASON_BYTES) : null;
+  if (reason !== null) trouble = reason.toString().trim();
   const tries = await allFailedTries(storePaths(is.store), is.hash);
   return { hash: is.hash, state: is.state, rootfs: kept.rootfs, record, trouble, failedTries: tries };
 }

@@ -38,7 +38,7 @@ const leg = v.object({
   stoppedIn: v.nullable(text),
   /** Where in it: `in statement 14 of 22 (line 52): make -j8`. */
   place: v.optional(v.nullable(text), null),
-  /** Of a script that stood at a statement: how it was divided, see `DIVISION` in lib/script/units.ts. */
+  /** Of a script that stood at a statement: how it was divided, see `DIVISION` in lib/script/division.ts. */
   division: v.optional(v.nullable(count), null),
   /** How far the interrupt had to go. */
   escalation: v.nullable(v.picklist(['SIGINT', 'SIGTERM', 'SIGKILL'])),

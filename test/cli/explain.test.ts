@@ -6,12 +6,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { makeWorkspace, packageDir, rbmsUnderTest } from '../rbm/workspace.js';
 
-const COMMAND = [
-  '--import',
-  import.meta.resolve('tsx'),
-  join(packageDir, 'lib', 'cli', 'main.ts'),
-  'explain',
-];
+const COMMAND = [join(packageDir, 'dist', 'cli', 'main.js'), 'explain'];
 
 describe('rbm-resume explain', { timeout: 600_000 }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'rbm-resume-explain-'));

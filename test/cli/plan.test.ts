@@ -6,7 +6,7 @@ import { after, describe, it } from 'node:test';
 import type { Plan } from '../../lib/plan/planned-build.js';
 import { makeWorkspace, packageDir } from '../rbm/workspace.js';
 
-const COMMAND = ['--import', import.meta.resolve('tsx'), join(packageDir, 'lib', 'cli', 'main.ts'), 'plan'];
+const COMMAND = [join(packageDir, 'dist', 'cli', 'main.js'), 'plan'];
 const RBM = join(packageDir, 'fixtures', 'rbm', 'rbm');
 
 describe('rbm-resume plan', { timeout: 600_000 }, () => {

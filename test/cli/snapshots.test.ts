@@ -8,7 +8,7 @@ import { packageDir } from '../rbm/workspace.js';
 import { HASH, makeSmall, OTHER_HASH, recordOf, root, type Small } from '../snapshot/small-snapshots.js';
 import { withoutProgress } from './without-progress.js';
 
-const COMMAND = ['--import', import.meta.resolve('tsx'), join(packageDir, 'lib', 'cli', 'main.ts')];
+const COMMAND = [join(packageDir, 'dist', 'cli', 'main.js')];
 
 describe('the verbs for snapshots', { timeout: 1_200_000 }, () => {
   let small: Small;

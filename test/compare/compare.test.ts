@@ -10,7 +10,7 @@ import { sha256Hex } from '../../lib/digest.js';
 import { RbmResumeError } from '../../lib/errors.js';
 import { packageDir } from '../rbm/workspace.js';
 
-const COMMAND = ['--import', import.meta.resolve('tsx'), join(packageDir, 'lib', 'cli', 'main.ts')];
+const COMMAND = [join(packageDir, 'dist', 'cli', 'main.js')];
 const roots: string[] = [];
 after(() => roots.forEach((root) => rmSync(root, { recursive: true })));
 

@@ -3,7 +3,8 @@ import { lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { describePosition, prepareScript } from '../../lib/container/script-units.js';
+import { prepareScript } from '../../lib/container/prepare-script.js';
+import { describePosition } from '../../lib/container/script-units.js';
 import { storePaths } from '../../lib/store/paths.js';
 
 let root: string;

@@ -9,7 +9,7 @@ import {
   reasonAgainstTree,
 } from '../../lib/container/tree-check.js';
 import type { LayeredTree } from '../../lib/layer/merge.js';
-import { DIVISION } from '../../lib/script/units.js';
+import { DIVISION } from '../../lib/script/division.js';
 import type { Leg } from '../../lib/store/record.js';
 import { HASH, recordOf } from '../snapshot/small-snapshots.js';
 

@@ -44,12 +44,7 @@ export function run(
 export const rbmResume = (
   args: readonly string[],
   options: { readonly cwd: string; readonly env?: NodeJS.ProcessEnv },
-): Promise<Ended> =>
-  run(
-    process.execPath,
-    ['--import', import.meta.resolve('tsx'), join(packageDir, 'lib', 'cli', 'main.ts'), ...args],
-    options,
-  );
+): Promise<Ended> => run(process.execPath, [join(packageDir, 'dist', 'cli', 'main.js'), ...args], options);
 
 export function asAppend(plan: InitPlan): AppendPlan {
   assert.equal(plan.how, 'append');
