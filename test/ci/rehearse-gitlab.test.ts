@@ -7,7 +7,7 @@ import { stringify } from 'yaml';
 import { GitlabApi } from '../../fixtures/rehearse/gitlab-api.js';
 import { Archives } from '../../fixtures/rehearse/gitlab-archives.js';
 import { artifactsOf, cacheOf } from '../../fixtures/rehearse/gitlab-job.js';
-import { runPipeline, type Stage } from '../../fixtures/rehearse/gitlab-pipeline.js';
+import { parsePipeline, runPipeline, type Stage } from '../../fixtures/rehearse/gitlab-pipeline.js';
 import { BRANCH, makeRepository } from '../../fixtures/rehearse/place.js';
 
 /** The later ones stand first, so that needs alone put them in order. */
@@ -70,7 +70,7 @@ describe("the rehearsal's own GitLab", () => {
   let machines = 0;
   const run = (pipeline: object, id: number, of: Partial<Stage> & { branch?: string } = {}) =>
     runPipeline(
-      stringify(pipeline),
+      parsePipeline(stringify(pipeline)),
       { id, source: 'push', branch: of.branch ?? BRANCH, variables: { WORD: 'of the trigger' } },
       {
         ...{ root, origin, archives, api, kill: null, log: join(root, 'log') },
@@ -99,7 +99,7 @@ describe("the rehearsal's own GitLab", () => {
 
   it('has no pipeline where its rules want none, and none for what it does not know', async () => {
     assert.equal(await run(PIPELINE, 3, { branch: 'other' }), null);
-    await assert.rejects(run({ ...PIPELINE, strange: { script: [], services: [] } }, 4), /services/);
+    assert.throws(() => run({ ...PIPELINE, strange: { script: [], services: [] } }, 4), /services/);
   });
 
   it('leaves a cache as it is that no file is newer than, and writes it again otherwise', async () => {
