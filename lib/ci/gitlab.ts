@@ -29,6 +29,8 @@ export function gitlabFiles(settings: CiSettings): CiFile[] {
       ],
     },
     variables: {
+      // rbm is a submodule in most workspaces.
+      GIT_SUBMODULE_STRATEGY: 'recursive',
       RBM_RESUME_LEG: '1',
       RBM_RESUME_STALLED: '0',
       ...(remote === null ? {} : { RBM_RESUME_REMOTE: remote }),
@@ -42,6 +44,15 @@ export function gitlabFiles(settings: CiSettings): CiFile[] {
   ];
 }
 
+/** For runners that build in containers: the service's own default has no Node.js. */
+const IMAGE = 'node:22-bookworm';
+
+/** A runner that dies is no failure of the build. */
+const RETRY = { max: 2, when: ['runner_system_failure', 'stuck_or_timeout_failure'] };
+
+/** The last job ends so where it has begun another leg. */
+const NOT_YET = 75;
+
 const outcomeOf = (job: CiJob | { readonly id: string }): string => `.rbm-resume/${job.id}.outcome`;
 
 function jobOf(settings: CiSettings, job: CiJob): object {
@@ -54,12 +65,12 @@ function jobOf(settings: CiSettings, job: CiJob): object {
   ];
   return {
     stage: 'build',
+    image: IMAGE,
     needs: job.needs.map((id) => ({ job: id, artifacts: true })),
     timeout: `${minutesOf(settings)} minutes`,
     // A leg that is cancelled loses its upload.
     interruptible: false,
-    // A runner that dies is no failure of the build.
-    retry: { max: 2, when: ['runner_system_failure', 'stuck_or_timeout_failure'] },
+    retry: RETRY,
     cache: [
       {
         key: `${nameOf(settings)}-${job.id}-$CI_COMMIT_REF_SLUG`,
@@ -130,9 +141,14 @@ const classLines = (): string[] => [
 function nextJob({ jobs, maxStalled }: CiSettings): object {
   return {
     stage: '.post',
+    image: IMAGE,
     when: 'always',
     needs: jobs.map(({ id }) => ({ job: id, artifacts: true, optional: true })),
-    timeout: '5 minutes',
+    // It is given all outputs, too.
+    timeout: '30 minutes',
+    retry: RETRY,
+    // Nobody is to take a leg for the whole: the pipeline has passed with a warning.
+    allow_failure: { exit_codes: [NOT_YET] },
     script: [
       script([
         'set -eu',
@@ -151,14 +167,31 @@ function nextJob({ jobs, maxStalled }: CiSettings): object {
         '  echo "$stalled legs in a row have come to nothing: the logs of the last one say where it stood."',
         '  exit 1',
         'fi',
-        'curl --fail --silent --show-error --retry 5 --request POST \\',
+        ...STOP_WHERE_SUPERSEDED,
+        'if ! curl --fail-with-body --silent --show-error --retry 5 --request POST \\',
         '  --form "token=$CI_JOB_TOKEN" --form "ref=$CI_COMMIT_REF_NAME" \\',
         '  --form "variables[RBM_RESUME_LEG]=$((RBM_RESUME_LEG + 1))" \\',
         '  --form "variables[RBM_RESUME_STALLED]=$stalled" \\',
-        '  "$CI_API_V4_URL/projects/$CI_PROJECT_ID/trigger/pipeline"',
+        '  "$CI_API_V4_URL/projects/$CI_PROJECT_ID/trigger/pipeline"; then',
+        '  echo "The next leg can not be begun. Where it is about pipeline variables: Settings, CI/CD, Variables,"',
+        '  echo "Minimum role to use pipeline variables: Developer. Then run this job again."',
+        '  exit 1',
+        'fi',
+        'echo "Not finished yet: leg $((RBM_RESUME_LEG + 1)) is another pipeline."',
+        `exit ${NOT_YET}`,
       ]),
     ],
   };
 }
+
+/** A push while legs run begins a pipeline, and legs, of its own: two would build the same from then on. */
+const STOP_WHERE_SUPERSEDED = [
+  'head=$(git ls-remote origin "refs/heads/$CI_COMMIT_REF_NAME" | cut -f 1) || head=',
+  // That of a merge request may be a merge that is in no branch.
+  'if [ -n "$head" ] && [ "$head" != "${CI_MERGE_REQUEST_SOURCE_BRANCH_SHA:-$CI_COMMIT_SHA}" ]; then',
+  '  echo "$CI_COMMIT_REF_NAME has moved on to $head, whose pipeline goes on with what is kept."',
+  '  exit 0',
+  'fi',
+];
 
 const folder = (path: string): string => `${path}/`;

@@ -4,6 +4,7 @@ import type { RunResult } from '../container/run.js';
 import { RbmResumeError } from '../errors.js';
 import { judgeLeg, leaveTimes, legPaths, planLeg, takeOver, workOf, type LegEnd } from '../leg/leg.js';
 import { exportSnapshots } from '../snapshot/export.js';
+import { pruneSnapshots } from '../snapshot/prune-snapshots.js';
 import type { Signing } from '../trust/sign.js';
 import type { Remote } from '../registry/remote.js';
 import { carryKeptOf } from './carry-kept.js';
@@ -32,6 +33,7 @@ interface LegFlags extends SigningFlags, RemoteFlags {
   readonly finishStatement: string;
   readonly maxPartSize: string;
   readonly withoutBase?: true;
+  readonly keepDays: string;
   readonly outcome?: string;
 }
 
@@ -49,6 +51,7 @@ export function registerLeg(program: Command): void {
     .option('--stalled <count>', 'how many legs in a row have come to nothing; ends earlier then', '0')
     .option('--max-part-size <size>', 'no file that is carried is larger', '400M')
     .option('--without-base', 'leave the container image out: every machine has the same')
+    .option('--keep-days <days>', 'carry nothing on that no build has gone on with for so long', '14')
     .option('--remote <url>', 'snapshots travel by this registry, oci://HOST/NAME, and not by DIR')
     .option('--outcome <file>', 'append outcome=finished|interrupted|failed and progress=true|false');
   withRemoteFlags(withTrustFlags(withSigningFlags(withInterruptFlags(leg))))
@@ -60,12 +63,13 @@ export function registerLeg(program: Command): void {
     .action(async (dir: string, argv: string[], ...[flags, command]: [LegFlags, Command]) => {
       const signing = await readSigning(flags);
       const remote = await findRemote(flags.remote, flags);
+      const keepDays = parseCount(flags.keepDays, 'days');
       const startedAt = parseStart(flags.startedAt);
       const store = await findStore(command.optsWithGlobals<{ store?: string }>().store);
       const plan = await planLeg(dir, {
         startedAt,
         limitMs: parseDuration(flags.limit),
-        stalledLegs: parseCount(flags.stalled),
+        stalledLegs: parseCount(flags.stalled, 'legs'),
       });
       const isOver = plan.deadline.getTime() <= Date.now();
       printNote(
@@ -76,7 +80,7 @@ export function registerLeg(program: Command): void {
       if (remote === null) await tellTakenOver(store, dir, flags);
       const result = await runUnderSignals(argv as [string, ...string[]], flags, plan.deadline);
       printNote(describeRun(result));
-      const left = await leaveBehind({ store, dir, flags, signing, remote, result });
+      const left = await leaveBehind({ store, dir, flags, signing, remote, result, keepDays });
       const end = judgeLeg({ result, before: plan.before, ...left });
       await tell(end, flags);
       process.exitCode = end.outcome === 'failed' ? result.exitStatus : 0;
@@ -90,9 +94,9 @@ const parseStart = (text: string | undefined): Date =>
       ? new Date(Number(text) * 1000)
       : parseMoment(text, new Date());
 
-function parseCount(text: string): number {
+function parseCount(text: string, what: 'legs' | 'days'): number {
   if (/^\d{1,6}$/.test(text)) return Number(text);
-  throw new RbmResumeError('USAGE', `not a number of legs: "${text}"`, { hint: 'Such as 0.' });
+  throw new RbmResumeError('USAGE', `not a number of ${what}: "${text}"`, { hint: 'Such as 3.' });
 }
 
 async function tellTakenOver(store: string, dir: string, flags: LegFlags): Promise<void> {
@@ -112,16 +116,29 @@ async function leaveBehind(of: {
   readonly signing: Signing | null;
   readonly remote: Remote | null;
   readonly result: RunResult;
+  readonly keepDays: number;
 }): Promise<{ readonly isKept: boolean; readonly workSeconds: number }> {
-  const { store, dir, flags, signing, remote, result } = of;
+  const { store, dir, flags, signing, remote, result, keepDays } = of;
   const since = Date.now();
   const { failures } = await carryKeptOf(result, flags, { signing, remote });
   failures.forEach((error) => reportError(error, { json: false }));
+  await dropOld(store, keepDays);
   const isWritten = remote !== null || (await writeExport(store, dir, flags));
   const packSeconds = Math.ceil((Date.now() - since) / 1000);
   const workSeconds = await workOf(result);
   await leaveTimes(dir, { packSeconds, workSeconds });
   return { isKept: isWritten && failures.length === 0, workSeconds };
+}
+
+/** What is never built again, such as an older version, would be carried from leg to leg for ever. */
+async function dropOld(store: string, keepDays: number): Promise<void> {
+  try {
+    const { snapshots } = await pruneSnapshots(store, { keepDays });
+    for (const { project, generation } of snapshots)
+      printNote(`not carried on, for its age: ${plain(project)}, generation ${generation}`);
+  } catch (error) {
+    reportError(error, { json: false });
+  }
 }
 
 async function writeExport(store: string, dir: string, flags: LegFlags): Promise<boolean> {

