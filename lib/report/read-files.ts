@@ -1,50 +1,14 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import { listOutputFiles, readOutputFile } from '../compare/read-outputs.js';
-import { RbmResumeError, systemErrorCode } from '../errors.js';
-import type { Plan } from '../plan/planned-build.js';
 import type { ProveReport } from '../prove/report.js';
+import { readJsonFile } from '../store/json-file.js';
 import { parseJson } from '../store/oci.js';
-import { namingIoFailures } from '../system-error.js';
 import { numberLegs, type FinishedBuild, type ReportedBuild, type ReportedLeg } from './report.js';
 
-const MOST_BYTES = 64 << 20;
 const isoTime = v.pipe(v.string(), v.maxLength(40), v.isoTimestamp());
 const texts = v.array(v.string());
 const amount = v.pipe(v.number(), v.finite(), v.minValue(0));
-
-const plannedBuild = v.object({
-  id: v.string(),
-  project: v.string(),
-  step: v.string(),
-  targets: texts,
-  filename: v.string(),
-  output: v.string(),
-  isNameKnown: v.boolean(),
-  state: v.picklist(['built', 'kept', 'to-do']),
-  isNeeded: v.boolean(),
-  isStandalone: v.boolean(),
-  needs: texts,
-  unknown: texts,
-});
-/** More than any workspace has; a picture of more is of no use. */
-const MOST_BUILDS = 5000;
-const planSchema = v.pipe(
-  v.object({
-    project: v.string(),
-    step: v.string(),
-    targets: texts,
-    builds: v.pipe(v.array(plannedBuild), v.minLength(1), v.maxLength(MOST_BUILDS)),
-  }),
-  v.check(({ builds }) => {
-    const before = new Set<string>();
-    return builds.every(({ id, needs }) => {
-      const isInOrder = !before.has(id) && needs.every((need) => before.has(need));
-      before.add(id);
-      return isInOrder;
-    });
-  }, 'each build once, and after all that it needs'),
-);
 
 const verdict = v.picklist(['equal', 'different', 'failed', 'not-proven', 'cancelled']);
 const perhaps = v.nullable(v.pipe(v.number(), v.finite()));
@@ -119,10 +83,6 @@ const finishedSchema = v.object({
   }),
 });
 
-/** What `plan --json` has printed. @throws RbmResumeError `NO_SUCH_FILE`, `BAD_STATEMENT` */
-export const readPlanFile = async (file: string): Promise<Plan> =>
-  readJsonFile(file, { schema: planSchema, what: 'no output of `rbm-resume plan --json`' });
-
 /** What `prove --json` has printed. @throws RbmResumeError `NO_SUCH_FILE`, `BAD_STATEMENT` */
 export const readProofFile = async (file: string): Promise<ProveReport> =>
   // What is shown of it has been looked at; the rest is as it was written.
@@ -173,33 +133,3 @@ function finishedBuild({ predicate }: v.InferOutput<typeof finishedSchema>): Rep
     ),
   };
 }
-
-async function readJsonFile<S extends v.GenericSchema>(
-  file: string,
-  as: { readonly schema: S; readonly what: string },
-): Promise<v.InferOutput<S>> {
-  const text = await namingIoFailures(`reading ${file}`, () => readText(file));
-  const parsed = parseJson(as.schema, text);
-  if ('value' in parsed) return parsed.value;
-  throw badFile(file, `it is ${as.what}: ${parsed.problem}`);
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    const { size } = await stat(file);
-    if (size > MOST_BYTES) throw badFile(file, `it has ${size} bytes, and at most ${MOST_BYTES} are read`);
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if (systemErrorCode(error) !== 'ENOENT') throw error;
-    throw new RbmResumeError('NO_SUCH_FILE', `${file} is not there`, {
-      hint: 'Was it written before the report was asked for?',
-      fields: { path: file },
-    });
-  }
-}
-
-const badFile = (file: string, what: string): RbmResumeError =>
-  new RbmResumeError('BAD_STATEMENT', `${file} can't be used: ${what}`, {
-    hint: 'Write it again.',
-    fields: { path: file },
-  });

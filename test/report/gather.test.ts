@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { before, describe, it } from 'node:test';
-import { readFinishedBuilds, readPlanFile, readProofFile } from '../../lib/report/read-files.js';
+import { readFinishedBuilds, readProofFile } from '../../lib/report/read-files.js';
 import { gatherReport } from '../../lib/report/report.js';
 import { flatten } from '../../lib/report/deltas.js';
 import { readIdMap } from '../../lib/id-map.js';
@@ -236,15 +236,10 @@ describe('the files of a report', () => {
   };
 
   it('are what the other verbs print', async () => {
-    const plan = planOf([buildOf('a'), buildOf('b', { needs: ['a'] })]);
-    assert.deepEqual(await readPlanFile(write(plan)), plan);
     assert.deepEqual(await readProofFile(write(proofOf())), proofOf());
   });
 
   it('are refused where they are something else', async () => {
-    const circle = planOf([buildOf('a', { needs: ['b'] }), buildOf('b', { needs: ['a'] })]);
-    for (const bad of [circle, planOf([buildOf('a'), buildOf('a')]), planOf([]), {}, '{', []])
-      await assert.rejects(readPlanFile(write(bad)), { code: 'BAD_STATEMENT' });
     for (const bad of [{ ...proofOf(), verdict: 'good' }, { ...proofOf(), runs: [{}] }, 'null'])
       await assert.rejects(readProofFile(write(bad)), { code: 'BAD_STATEMENT' });
     await assert.rejects(readProofFile(join(root, 'nothing')), { code: 'NO_SUCH_FILE' });
