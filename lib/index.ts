@@ -119,6 +119,7 @@ export { renderHtml } from './report/page.js';
 export { renderMarkdown } from './report/markdown.js';
 export { compareOutputs, type ComparedOutput } from './compare/compare-outputs.js';
 export { readOutputs, type OutputSource, type ToldOutput } from './compare/read-outputs.js';
+export type { ToldLeg } from './compare/told-leg.js';
 export type { Interruption, ProvedRun, ProveReport, UninterruptedBuild, Verdict } from './prove/report.js';
 export type { ExplainedDifference } from './prove/explain.js';
 export type { FirstDifference } from './prove/first-difference.js';

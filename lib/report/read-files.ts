@@ -1,10 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
-import { listOutputFiles, readOutputFile } from '../compare/read-outputs.js';
+import { listOutputFiles, readOutputFile, type ToldOutput } from '../compare/read-outputs.js';
+import { toldLegSchema } from '../compare/told-leg.js';
 import type { ProveReport } from '../prove/report.js';
 import { readJsonFile } from '../store/json-file.js';
 import { parseJson } from '../store/oci.js';
-import { numberLegs, type FinishedBuild, type ReportedBuild, type ReportedLeg } from './report.js';
+import {
+  numberLegs,
+  type FinishedBuild,
+  type ReportedBuild,
+  type ReportedLeg,
+  type ReportedOutput,
+} from './report.js';
 
 const isoTime = v.pipe(v.string(), v.maxLength(40), v.isoTimestamp());
 const texts = v.array(v.string());
@@ -65,7 +72,7 @@ const finishedSchema = v.object({
         earlierWorkSeconds: amount,
         legs: v.array(
           v.object({
-            startedAt: isoTime,
+            ...toldLegSchema.entries,
             class: v.nullable(v.string()),
             from: v.nullable(
               v.object({
@@ -100,10 +107,17 @@ export async function readFinishedBuilds(source: string): Promise<FinishedBuild[
   for (const file of await listOutputFiles(source)) {
     const outputs = await readOutputFile(file);
     const parsed = parseJson(finishedSchema, await readFile(file, 'utf8'));
-    found.push({ outputs, build: 'value' in parsed ? finishedBuild(parsed.value) : null });
+    found.push({
+      outputs: outputs.map(reportedOutput),
+      build: 'value' in parsed ? finishedBuild(parsed.value) : null,
+    });
   }
   return found;
 }
+
+const reportedOutput = ({ name, sha256, resumed, legs }: ToldOutput): ReportedOutput => ({
+  ...{ name, sha256, resumed, legs },
+});
 
 function finishedBuild({ predicate }: v.InferOutput<typeof finishedSchema>): ReportedBuild {
   const { externalParameters, internalParameters } = predicate.buildDefinition;
@@ -114,14 +128,16 @@ function finishedBuild({ predicate }: v.InferOutput<typeof finishedSchema>): Rep
   return {
     ...{ project, version, step, targets, hash, state: 'finished', snapshot: null },
     legs: numberLegs(
-      legs.map(({ startedAt, class: jobClass, from }, index): ReportedLeg => {
+      legs.map(({ startedAt, class: jobClass, from, ...leg }, index): ReportedLeg => {
         const isLast = index === last;
         const seconds = Math.max(0, (Date.parse(finishedOn) - Date.parse(startedAt)) / 1000);
+        // Earlier versions told of each leg only when it began, and of the build when it ended.
+        const { endedAt = null, stoppedIn = null, place = null, builder = null } = leg;
         return {
-          ...{ number: 0, startedAt, jobClass, stoppedIn: null, place: null, escalation: null },
+          ...{ number: 0, startedAt, jobClass, builder, stoppedIn, place, escalation: null },
           ...{ removedFiles: 0, isResumed: index > 0 },
-          endedAt: isLast ? finishedOn : null,
-          seconds: isLast && Number.isFinite(seconds) ? seconds : null,
+          endedAt: endedAt ?? (isLast ? finishedOn : null),
+          seconds: leg.seconds ?? (isLast && Number.isFinite(seconds) ? seconds : null),
           fate: isLast ? 'finished' : 'kept',
           from: from && {
             generation: from.generation,

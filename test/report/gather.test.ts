@@ -202,6 +202,30 @@ describe('gatherReport', { timeout: 600_000 }, () => {
     );
   });
 
+  it('takes of each leg what its provenance says of when, where and by whom', async () => {
+    const made = { class: null, from: null, stoppedIn: null, place: null, builder: 'https://ci.example/2' };
+    const file = join(root, 'told.provenance.json');
+    const place = 'in statement 2 of 9 (line 4): make';
+    const [one, two, end] = [
+      '2026-01-08T00:00:00.000Z',
+      '2026-01-08T01:00:00.000Z',
+      '2026-01-09T01:00:00.000Z',
+    ];
+    const legs = [
+      { ...made, startedAt: one, endedAt: two, seconds: 3600, stoppedIn: 'build', place, builder: null },
+      { ...made, startedAt: two, endedAt: end, seconds: 86_400 },
+    ];
+    writeFileSync(file, JSON.stringify(statementOf(legs)));
+    const [finished] = await readFinishedBuilds(file);
+    assert.deepEqual(
+      finished?.build?.legs.map((leg) => [leg.endedAt, leg.seconds, leg.stoppedIn, leg.place, leg.builder]),
+      [
+        [two, 3600, 'build', place, null],
+        [end, 86_400, null, null, 'https://ci.example/2'],
+      ],
+    );
+  });
+
   it('the command writes page and summary, and prints JSON; a bad file costs its part and the exit status', () => {
     const [page, summary, plan, proof] = ['page.html', 'summary.md', 'plan.json', 'proof.json'].map((name) =>
       join(root, name),
