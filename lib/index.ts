@@ -88,6 +88,7 @@ export {
 export { planBuild, type PlanOptions } from './plan/plan.js';
 export type { Plan, PlannedBuild } from './plan/planned-build.js';
 export { drawPlan } from './plan/picture.js';
+export { readPlanFile } from './plan/read-plan.js';
 export { planTree } from './plan/tree.js';
 export { ciFiles, findStaleFiles, writeCiFiles, type CiOptions, type CiPlan } from './ci/files.js';
 export type { CiFile, CiService } from './ci/settings.js';
@@ -113,11 +114,12 @@ export {
   type ReportedSnapshot,
   type ReportOptions,
 } from './report/report.js';
-export { readFinishedBuilds, readPlanFile, readProofFile } from './report/read-files.js';
+export { readFinishedBuilds, readProofFile } from './report/read-files.js';
 export { renderHtml } from './report/page.js';
 export { renderMarkdown } from './report/markdown.js';
 export { compareOutputs, type ComparedOutput } from './compare/compare-outputs.js';
 export { readOutputs, type OutputSource, type ToldOutput } from './compare/read-outputs.js';
+export type { ToldLeg } from './compare/told-leg.js';
 export type { Interruption, ProvedRun, ProveReport, UninterruptedBuild, Verdict } from './prove/report.js';
 export type { ExplainedDifference } from './prove/explain.js';
 export type { FirstDifference } from './prove/first-difference.js';

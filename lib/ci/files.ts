@@ -52,7 +52,7 @@ export interface CiOptions {
   readonly branch?: string;
   /** A policy file in the workspace. @default none: nothing is signed */
   readonly policy?: string | null;
-  /** A registry that snapshots travel by, `oci://HOST/NAME`. @default none: by the caches of the service */
+  /** A registry that snapshots travel by, `oci://HOST/NAME` (GitHub, GitLab). @default none: by the caches of the service */
   readonly remote?: string | null;
   /** A command of the workspace that edits the version of `$PROJECT`, run once a day (GitHub). @default none */
   readonly bump?: string | null;
@@ -65,7 +65,7 @@ export interface CiOptions {
 /**
  * The configuration of a CI service that builds a plan in legs. The same plan and options give the same bytes.
  * @throws RbmResumeError `USAGE` for a heavy project that the plan does not have, a number that makes no sense, or a
- *   command for newer versions where the service's configuration has no place for it
+ *   registry or a command for newer versions where the service's configuration has no place for it
  */
 export function ciFiles(service: CiService, plan: CiPlan, options: CiOptions = {}): CiFile[] {
   const { limitSeconds = LIMIT_MINUTES[service] * 60, maxStalled = 3 } = options;
@@ -74,11 +74,7 @@ export function ciFiles(service: CiService, plan: CiPlan, options: CiOptions = {
       throw new RbmResumeError('USAGE', `not a number of seconds or legs: ${number}`, {
         hint: 'Such as 120.',
       });
-  if ((options.bump ?? null) !== null && service !== 'github') {
-    throw new RbmResumeError('USAGE', `--bump is for github, not for ${service}`, {
-      hint: 'Schedule the command with the means of that service.',
-    });
-  }
+  refuseForeignOptions(service, options);
   return WRITERS[service]({
     project: plan.project,
     step: plan.step,
@@ -95,6 +91,25 @@ export function ciFiles(service: CiService, plan: CiPlan, options: CiOptions = {
     maxStalled,
     clones: options.clones ?? ['git_clones'],
   });
+}
+
+/** The services whose configuration has a place for what not all of them can do, and what to do elsewhere. */
+const ONLY_FOR = {
+  bump: { services: ['github'], hint: 'Schedule the command with the means of that service.' },
+  remote: {
+    services: ['github', 'gitlab'],
+    hint: 'Set RBM_RESUME_REMOTE in the environment of its jobs, and let skopeo log in there.',
+  },
+} as const satisfies Partial<Record<keyof CiOptions, { services: readonly CiService[]; hint: string }>>;
+
+function refuseForeignOptions(service: CiService, options: CiOptions): void {
+  for (const name of Object.keys(ONLY_FOR) as (keyof typeof ONLY_FOR)[]) {
+    const { services, hint } = ONLY_FOR[name];
+    if ((options[name] ?? null) === null || (services as readonly CiService[]).includes(service)) continue;
+    throw new RbmResumeError('USAGE', `--${name} is for ${services.join(' and ')}, not for ${service}`, {
+      hint,
+    });
+  }
 }
 
 /** Those of the files that the workspace does not have, or has otherwise, in their order. */

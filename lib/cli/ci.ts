@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import { Argument, type Command } from 'commander';
 import * as v from 'valibot';
 import { CI_SERVICES, ciFiles, findStaleFiles, writeCiFiles, type CiPlan } from '../ci/files.js';
 import type { CiService } from '../ci/settings.js';
-import { EXIT, messageOf, RbmResumeError } from '../errors.js';
+import { EXIT, RbmResumeError } from '../errors.js';
 import { planBuild } from '../plan/plan.js';
+import { readPlanFile } from '../plan/read-plan.js';
+import { readJsonFile } from '../store/json-file.js';
 import { parseDuration } from './duration.js';
 import { collect } from './flags.js';
 import { requireWorkspace } from './find-store.js';
@@ -130,7 +131,7 @@ async function findPlan(workspace: string, project: string, flags: CiFlags): Pro
       rbm: flags.rbm,
     });
   }
-  const plan = await readJson(flags.plan, planSchema);
+  const plan = await readPlanFile(flags.plan);
   if (plan.project === project) return plan;
   throw new RbmResumeError('USAGE', `${flags.plan} is a plan of ${plan.project}, not of ${project}`, {
     hint: 'Make one with `rbm-resume plan --json`.',
@@ -141,33 +142,11 @@ async function slowOnes(flags: CiFlags, plan: CiPlan): Promise<string[]> {
   if ((flags.heavyOver === undefined) !== (flags.times === undefined))
     throw new RbmResumeError('USAGE', '--heavy-over and --times belong together', { hint: 'Give both.' });
   if (flags.heavyOver === undefined || flags.times === undefined) return [];
-  const times = await readJson(flags.times, v.record(v.string(), v.number()));
+  const times = await readJsonFile(flags.times, {
+    schema: v.record(v.string(), v.number()),
+    what: 'not of the form {"PROJECT": SECONDS}',
+  });
   const least = parseDuration(flags.heavyOver) / 1000;
   const projects = new Set(plan.builds.map((build) => build.project));
   return Object.keys(times).filter((name) => projects.has(name) && (times[name] ?? 0) > least);
-}
-
-const planSchema = v.object({
-  project: v.string(),
-  step: v.string(),
-  targets: v.array(v.string()),
-  builds: v.array(
-    v.object({
-      id: v.string(),
-      project: v.string(),
-      step: v.string(),
-      targets: v.array(v.string()),
-      output: v.string(),
-      needs: v.array(v.string()),
-      isStandalone: v.optional(v.boolean()),
-    }),
-  ),
-});
-
-async function readJson<S extends v.GenericSchema>(file: string, schema: S): Promise<v.InferOutput<S>> {
-  try {
-    return v.parse(schema, JSON.parse(await readFile(file, 'utf8')));
-  } catch (cause) {
-    throw new RbmResumeError('USAGE', `cannot use ${file}: ${messageOf(cause)}`, { cause, fields: { file } });
-  }
 }

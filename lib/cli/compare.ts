@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { compareOutputs, type ComparedOutput } from '../compare/compare-outputs.js';
+import type { ToldLeg } from '../compare/told-leg.js';
 import { readOutputs, type ToldOutput } from '../compare/read-outputs.js';
 import { EXIT } from '../errors.js';
-import { fromBytes, printablePath } from '../rootfs/entry.js';
+import { fromBytes, printablePath, shownText } from '../rootfs/entry.js';
 import { printJson, printLine, printTable } from './output.js';
 
 export function registerCompare(program: Command): void {
@@ -18,6 +19,7 @@ export function registerCompare(program: Command): void {
       if (flags.json) return printJson({ sources: files, outputs });
       printTable(['OUTPUT', 'VERDICT', ...files], outputs.map(rowOf));
       printLine(summaryOf(outputs));
+      legsOfDifferent(outputs, files).forEach(printLine);
     });
 }
 
@@ -35,7 +37,7 @@ const WORDS: Readonly<Record<ComparedOutput['verdict'], string>> = {
 };
 
 const rowOf = ({ name, verdict, told }: ComparedOutput): string[] => [
-  printablePath(fromBytes(Buffer.from(name))),
+  tell(name),
   WORDS[verdict],
   ...told.map(cellOf),
 ];
@@ -45,6 +47,28 @@ function cellOf(told: ToldOutput | null): string {
   const how = told.resumed === null ? '' : told.resumed ? ` resumed, ${told.legs} legs` : ' in one go';
   return `${told.sha256.slice(0, 12)}${how}`;
 }
+
+/** Where the legs of what differs were stopped, and who ran them: that is asked next. */
+function legsOfDifferent(outputs: readonly ComparedOutput[], files: readonly string[]): string[] {
+  const different = outputs.filter(({ verdict }) => verdict === 'different');
+  return different.flatMap(({ name, told }) =>
+    told.flatMap((one, index) =>
+      one?.resumed !== true
+        ? []
+        : one.toldLegs.map(
+            (leg, number) => `${tell(name)}, ${files[index]}: leg ${number + 1} ${shownText(wordsOf(leg))}`,
+          ),
+    ),
+  );
+}
+
+function wordsOf({ startedAt, endedAt, stoppedIn, place, builder }: ToldLeg): string {
+  const span = endedAt === null ? `from ${startedAt}` : `from ${startedAt} to ${endedAt}`;
+  const stop = stoppedIn === null ? '' : `, stopped in ${[stoppedIn, place].filter(Boolean).join(', ')}`;
+  return `${span}${stop}${builder === null ? '' : `, by ${builder}`}`;
+}
+
+const tell = (text: string): string => printablePath(fromBytes(Buffer.from(text)));
 
 function summaryOf(outputs: readonly ComparedOutput[]): string {
   const count = (verdict: ComparedOutput['verdict']) =>

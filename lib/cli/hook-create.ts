@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { text } from 'node:stream/consumers';
+import { builderOf } from '../container/builder.js';
 import { createContainer, leaveNotice } from '../container/on-create.js';
 import { RbmResumeError } from '../errors.js';
 import { RESUME_MODES, type ResumeMode } from '../store/record.js';
@@ -55,6 +56,7 @@ export const main = (): Promise<void> =>
       run: currentRun(),
       trust: await trustOf({ policy: values.policy, class: values.class }, store),
       remote: currentRemote(),
+      builder: builderOf(env),
     });
     result.notes.forEach(say);
     await leaveNotice(store, container, result.notes);

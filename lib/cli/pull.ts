@@ -10,6 +10,7 @@ import { findTrust, withTrustFlags, type TrustFlags } from './trust-flags.js';
 
 interface PullFlags extends RemoteFlags, TrustFlags {
   readonly all?: true;
+  readonly base?: string;
   readonly json?: true;
 }
 
@@ -20,6 +21,7 @@ export function registerPull(program: Command): void {
     .argument('<remote>', 'a repository, such as oci://ghcr.io/namecoin/rbm-resume')
     .argument('[hash...]', 'project hashes, or their first digits')
     .option('--all', 'every hash that the registry has for jobs of this class')
+    .option('--base <file>', 'the container image: if it is that of the snapshot, it does not travel')
     .option('--json', 'print as JSON');
   withTrustFlags(withRemoteFlags(command)).action(async (url: string, names: string[], flags: PullFlags) => {
     if ((flags.all ?? false) !== (names.length === 0)) {
@@ -30,7 +32,7 @@ export function registerPull(program: Command): void {
     const remote = remoteOf(url, flags);
     const pulled: PulledSnapshot[] = [];
     for (const hash of await findHashes(names, { remote, trust })) {
-      const one = await pullSnapshot(store, hash, { remote, trust });
+      const one = await pullSnapshot(store, hash, { remote, trust, base: flags.base ?? null });
       pulled.push(one);
       if (!flags.json) one.tags.flatMap(describeTag).forEach(printLine);
     }

@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { RbmResumeError, systemErrorCode } from '../errors.js';
 import { parseJson } from '../store/oci.js';
 import { STATEMENT_TYPE } from '../trust/statement.js';
+import { toldLegSchema, type ToldLeg } from './told-leg.js';
 
 /** What one builder says of an output. */
 export interface ToldOutput {
@@ -15,6 +16,8 @@ export interface ToldOutput {
   readonly resumed: boolean | null;
   /** The runs of rbm that it took; `null` where nobody says. */
   readonly legs: number | null;
+  /** When and where each of these ran, in their order; empty where nobody says. */
+  readonly toldLegs: readonly ToldLeg[];
 }
 
 /** One builder's outputs, by name. */
@@ -94,9 +97,11 @@ function readStatement(file: string, text: string): ToldOutput[] {
   const { resumed, legs } = build.success
     ? build.output.buildDefinition.internalParameters
     : { resumed: null, legs: null };
+  const told = v.safeParse(v.array(toldLegSchema), legs);
   return subject.map(({ name, digest }) => ({
     ...{ name, sha256: digest.sha256 },
     ...{ resumed, legs: Array.isArray(legs) ? legs.length : legs },
+    toldLegs: told.success ? told.output : [],
   }));
 }
 
@@ -112,7 +117,7 @@ function readSums(file: string, text: string): ToldOutput[] {
       const [, escape, digest = '', name = ''] = SUM.exec(line) ?? [];
       if (name === '') throw badStatement(file, `its line ${number + 1} is not one of sha256sum's`);
       const plain = escape === '' ? name : name.replace(/\\[\\nr]/g, (pair) => ESCAPED[pair] ?? pair);
-      return { name: plain.replace(/^\.\//, ''), sha256: digest, resumed: null, legs: null };
+      return { name: plain.replace(/^\.\//, ''), sha256: digest, resumed: null, legs: null, toldLegs: [] };
     });
 }
 

@@ -8,6 +8,7 @@ import type { Remote } from '../registry/remote.js';
 import { storePaths, type LivePaths } from '../store/paths.js';
 import type { LiveRecord } from '../store/record.js';
 import { NO_POLICY, type Trust } from '../trust/judge.js';
+import { findImage } from './hold-base.js';
 import type { RunDirectory } from './run-directory.js';
 
 /** How often it is looked whether the run was interrupted while something is pulled, in milliseconds. */
@@ -18,6 +19,7 @@ interface Asking {
   readonly remote?: Remote | null | undefined;
   readonly trust?: Trust | undefined;
   readonly run: RunDirectory | null;
+  readonly inputsDir?: string | null | undefined;
 }
 
 /**
@@ -29,7 +31,7 @@ export async function askRegistry(
   live: LivePaths,
   hash: ProjectHash | null,
 ): Promise<readonly string[]> {
-  const { remote = null, store, trust = NO_POLICY, run } = options;
+  const { remote = null, store, trust = NO_POLICY, run, inputsDir = null } = options;
   if (remote === null || hash === null || existsSync(storePaths(store).parked(hash).dir)) return [];
   const interrupted = new AbortController();
   const look = async () => {
@@ -38,7 +40,9 @@ export async function askRegistry(
   };
   const timer = setInterval(() => void look(), LOOK_MS);
   try {
-    const { notes, mayHold } = await pullForBuild(store, hash, { remote, trust, signal: interrupted.signal });
+    const base = await findImage(inputsDir).catch(() => null);
+    const how = { remote, trust, base, signal: interrupted.signal };
+    const { notes, mayHold } = await pullForBuild(store, hash, how);
     if (mayHold) await writeFile(live.remote, `${remote.url}\n`);
     return notes;
   } finally {

@@ -1,5 +1,5 @@
 import { copyFile, constants, link, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { messageOf, systemErrorCode } from '../errors.js';
 import type { KeptPaths, LivePaths } from '../store/paths.js';
 import type { LiveRecord } from '../store/record.js';
@@ -17,17 +17,23 @@ export async function holdBase(live: LivePaths, inputsDir: string | null): Promi
   await rm(live.base, { force: true });
   if (inputsDir === null) return null;
   try {
-    const name = (await readdir(inputsDir)).find((file) => file.startsWith('container-image_'));
-    if (name === undefined) return null;
-    const file = join(inputsDir, name);
+    const file = await findImage(inputsDir);
+    if (file === null) return null;
     await link(file, live.base).catch((error: unknown) =>
       trace('the image is not linked now: %s', messageOf(error)),
     );
-    return { name, identity: await identify(file) };
+    return { name: basename(file), identity: await identify(file) };
   } catch (error) {
     trace('the image is not held, so a snapshot will have everything in one layer: %s', messageOf(error));
     return null;
   }
+}
+
+/** The container image among the input files of a build; exactly one of them is called so. */
+export async function findImage(inputsDir: string | null): Promise<string | null> {
+  if (inputsDir === null) return null;
+  const name = (await readdir(inputsDir)).find((file) => file.startsWith('container-image_'));
+  return name === undefined ? null : join(inputsDir, name);
 }
 
 /** Moves what {@link holdBase} holds along with the tree, or copies the image now where no link could be made. */

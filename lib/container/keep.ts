@@ -129,6 +129,7 @@ function legOf(
     escalation: how.stopped?.escalation ?? null,
     removedFiles: how.stopped?.removedFiles ?? [],
     jobClass: record.jobClass,
+    builder: record.builder ?? null,
     from: originOf(record),
   };
 }

@@ -43,6 +43,8 @@ export interface CreateOptions {
   readonly trust?: Trust;
   /** A registry from which a snapshot is pulled when nothing is parked. @default none */
   readonly remote?: Remote | null;
+  /** The machine or CI job, for whoever reads of this leg later, see `builderOf`. @default nobody says */
+  readonly builder?: string | null;
 }
 
 export interface CreateResult {
@@ -115,6 +117,7 @@ async function describeStart(
     container: options.container,
     mode: hash === null ? 'off' : options.mode,
     jobClass: options.trust?.jobClass ?? null,
+    builder: options.builder ?? null,
     signer: null,
     keepFailed: options.keepFailed,
     project: options.project,

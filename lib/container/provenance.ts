@@ -4,7 +4,7 @@ import { hexOf, isDigest } from '../digest.js';
 import { systemErrorCode } from '../errors.js';
 import { writeFileDurably } from '../store/atomic-write.js';
 import { hashFile } from '../store/blobs.js';
-import { workSeconds, type LiveRecord } from '../store/record.js';
+import { workSeconds, type Leg, type LiveRecord } from '../store/record.js';
 import { STATEMENT_TYPE } from '../trust/statement.js';
 import { originOf } from './keep.js';
 
@@ -21,7 +21,8 @@ const BUILD_TYPE = 'urn:rbm-resume:build:v1';
 
 /**
  * Writes what is known of how an output came about, as an unsigned in-toto statement with SLSA provenance: whether the build was
- * resumed, and of each leg when it began, of which class its job was, and from which snapshot, signed by whom.
+ * resumed, and of each leg when it ran and where, where it was stopped, of which class its job was, and from which snapshot it
+ * began, signed by whom.
  * @returns the file that was written
  */
 export async function writeProvenance(record: LiveRecord, options: ProvenanceOptions): Promise<string> {
@@ -33,28 +34,15 @@ export async function writeProvenance(record: LiveRecord, options: ProvenanceOpt
     _type: STATEMENT_TYPE,
     subject,
     predicateType: PREDICATE_TYPE,
-    predicate: describeBuild(record),
+    predicate: describeBuild(record, new Date()),
   };
   await writeFileDurably(file, `${JSON.stringify(statement, null, 2)}\n`);
   return file;
 }
 
-function describeBuild(record: LiveRecord): Record<string, unknown> {
+function describeBuild(record: LiveRecord, ended: Date): Record<string, unknown> {
   const { project, step, targets, version, hash, resumed, jobClass } = record;
-  const last = { startedAt: record.startedAt, jobClass, from: originOf(record) };
-  const legs = [...record.legs, last].map(({ startedAt, jobClass: own = null, from = null }) => ({
-    startedAt,
-    class: own,
-    from:
-      from === null
-        ? null
-        : {
-            digest: from.digest,
-            generation: from.generation,
-            class: from.signer?.class ?? null,
-            signedBy: from.signer?.keyId ?? null,
-          },
-  }));
+  const legs = [...record.legs, lastLegOf(record, ended)].map(describeLeg);
   return {
     buildDefinition: {
       buildType: BUILD_TYPE,
@@ -73,8 +61,37 @@ function describeBuild(record: LiveRecord): Record<string, unknown> {
       metadata: {
         invocationId: record.id,
         startedOn: record.startedAt,
-        finishedOn: new Date().toISOString(),
+        finishedOn: ended.toISOString(),
       },
+    },
+  };
+}
+
+type DescribedLeg = Omit<Leg, 'division' | 'escalation' | 'removedFiles'>;
+
+/** The leg that has made the output. */
+const lastLegOf = (record: LiveRecord, ended: Date): DescribedLeg => ({
+  startedAt: record.startedAt,
+  endedAt: ended.toISOString(),
+  seconds: Math.max(0, (ended.getTime() - Date.parse(record.startedAt)) / 1000),
+  stoppedIn: null,
+  place: null,
+  jobClass: record.jobClass,
+  builder: record.builder,
+  from: originOf(record),
+});
+
+/** What lib/compare/told-leg.ts reads. */
+function describeLeg({ jobClass, builder, from = null, ...leg }: DescribedLeg) {
+  const { startedAt, endedAt, seconds, stoppedIn, place } = leg;
+  return {
+    ...{ startedAt, endedAt, seconds, stoppedIn, place },
+    ...{ class: jobClass ?? null, builder: builder ?? null },
+    from: from && {
+      digest: from.digest,
+      generation: from.generation,
+      class: from.signer?.class ?? null,
+      signedBy: from.signer?.keyId ?? null,
     },
   };
 }

@@ -1,6 +1,4 @@
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { messageOf, RbmResumeError } from '../errors.js';
 import { removeTree } from '../rootfs/move-tree.js';
 import { isDefect } from '../snapshot/defect.js';
@@ -16,6 +14,7 @@ import { withHashLock, withStoreLock } from '../store/lock.js';
 import type { StorePaths } from '../store/paths.js';
 import { workSeconds, type KeptRecord, type LiveRecord } from '../store/record.js';
 import { mayResume, type Judgement, type Trust } from '../trust/judge.js';
+import { findImage } from './hold-base.js';
 import { reasonAgainstDivision, reasonAgainstInputs } from './inputs.js';
 import { takeBack, type Taker } from './take-back.js';
 import { reasonAgainstRecord } from './record-check.js';
@@ -206,12 +205,6 @@ function refuseDefect(entry: SnapshotEntry, reason: string | null): void {
     hint: 'It is taken out of use; `rbm-resume prune` removes it.',
     fields: { hash, generation },
   });
-}
-
-async function findImage(inputsDir: string | null): Promise<string | null> {
-  if (inputsDir === null) return null;
-  const name = (await readdir(inputsDir)).find((file) => file.startsWith('container-image_'));
-  return name === undefined ? null : join(inputsDir, name);
 }
 
 function describe(record: Pick<KeptRecord, 'project' | 'legs'>, where: string): string {

@@ -1,9 +1,10 @@
 import { openAssembly } from '../snapshot/assemble.js';
 import { judgeSnapshot } from '../snapshot/judge-snapshot.js';
+import { baseLayerOf } from '../snapshot/snapshot-blobs.js';
 import { reasonAgainstTaking, takeSnapshots, type ImportedSnapshots } from '../snapshot/take-in.js';
 import type { MergeLoss } from '../snapshot/refs.js';
 import type { Snapshot, SnapshotEntry } from '../snapshot/snapshot.js';
-import { hasBlob, type BlobName } from '../store/blobs.js';
+import type { BlobName } from '../store/blobs.js';
 import type { StorePaths } from '../store/paths.js';
 import { withRoom } from '../store/room.js';
 import { withStaging, type Staging } from '../store/staging.js';
@@ -22,6 +23,13 @@ export type Fetched =
   | { readonly how: 'skipped'; readonly entry: SnapshotEntry; readonly why: MergeLoss | 'already-there' }
   | { readonly how: 'taken'; readonly entry: SnapshotEntry; readonly result: ImportedSnapshots };
 
+export interface FetchOptions {
+  readonly registry: Registry;
+  readonly trust: Trust;
+  /** The container image's tarball, where it is at hand: it does not travel, if the snapshot was made with the very same. */
+  readonly base?: string | null | undefined;
+}
+
 /**
  * Takes what a tag names into the store. Manifest, config and attestations come first; layers travel only when the policy accepts
  * it and the store wants it, and only those that the store has not. Then all is checked as an import is.
@@ -30,7 +38,7 @@ export type Fetched =
 export function fetchCandidate(
   paths: StorePaths,
   candidate: Candidate,
-  from: { readonly registry: Registry; readonly trust: Trust },
+  from: FetchOptions,
 ): Promise<Fetched> {
   return withFetching(paths, candidate, {
     from,
@@ -42,7 +50,7 @@ export function fetchCandidate(
       if ('reason' in judged) return { how: 'refused', entry, reason: judged.reason };
       const why = await reasonAgainstTaking(paths, snapshot, from.trust);
       if (why !== null) return { how: 'skipped', entry, why };
-      await fetchLayers(fetching, snapshot);
+      const bytesAtHand = await fetchLayers(fetching, snapshot);
       const listings = snapshot.layers.flatMap(({ listing }) => listing ?? []);
       const result = await takeSnapshots(paths, {
         snapshots: [entry.descriptor],
@@ -53,7 +61,7 @@ export function fetchCandidate(
         trust: from.trust,
         what: 'the pull',
       });
-      return { how: 'taken', entry, result };
+      return { how: 'taken', entry, result: { ...result, bytes: result.bytes - bytesAtHand } };
     },
   });
 }
@@ -75,6 +83,7 @@ interface Fetching {
   readonly candidate: Candidate;
   readonly registry: Registry;
   readonly trust: Trust;
+  readonly base?: string | null | undefined;
 }
 
 /** Does `work` with a place of its own for what comes, which is gone afterwards. */
@@ -82,7 +91,7 @@ const withFetching = <T>(
   paths: StorePaths,
   candidate: Candidate,
   how: {
-    readonly from: { readonly registry: Registry; readonly trust: Trust };
+    readonly from: FetchOptions;
     readonly work: (fetching: Fetching) => Promise<T>;
   },
 ): Promise<T> =>
@@ -152,18 +161,25 @@ async function judgeAttested(
   return first;
 }
 
+/** @returns the bytes of the base, where it neither was in the store nor had to travel */
 async function fetchLayers(
-  { paths, registry, candidate, layout }: Fetching,
+  { paths, registry, candidate, layout, base: tarball = null }: Fetching,
   snapshot: Snapshot,
-): Promise<void> {
+): Promise<number> {
   const layers = snapshot.layers.map(({ descriptor }) => descriptor);
-  const missing: BlobName[] = [];
-  for (const layer of layers) if (!(await hasBlob(paths, layer))) missing.push(layer);
   await layout.link(layers);
+  const base = baseLayerOf(snapshot)?.descriptor;
+  const isAtHand =
+    base !== undefined &&
+    tarball !== null &&
+    layout.sizeOf(base.digest) === undefined &&
+    (await layout.linkFile(base, tarball));
+  const missing = layers.filter(({ digest }) => layout.sizeOf(digest) === undefined);
   const place = { dir: paths.stagingRoot, what: 'the pull' };
   await withRoom(place, needOf(missing), () =>
     registry.fetch(`@${candidate.digest}`, { cwd: layout.cwd, name: 'snapshot' }),
   );
+  return isAtHand ? base.size : 0;
 }
 
 function needOf(missing: readonly BlobName[]) {

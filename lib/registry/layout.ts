@@ -1,9 +1,9 @@
 import { readdirSync, lstatSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf, hexOf, type Digest } from '../digest.js';
 import type { BlobSource } from '../snapshot/assemble.js';
-import { blobPath, hasBlob, type BlobName } from '../store/blobs.js';
+import { blobPath, hasBlob, hashFile, type BlobName } from '../store/blobs.js';
 import { MEDIA_TYPE, REF_NAME, type Descriptor } from '../store/oci.js';
 import type { StorePaths } from '../store/paths.js';
 import { linkOrCopy, type Staging } from '../store/staging.js';
@@ -46,6 +46,24 @@ export class StagedLayout {
       if (this.sizeOf(name.digest) !== undefined || !(await hasBlob(this.paths, name))) continue;
       await linkOrCopy(blobPath(this.paths, name.digest), file);
     }
+  }
+
+  /**
+   * A hard link to a file from elsewhere, where it holds that very blob: its sha256 is taken first, since a layout whose blob is
+   * another one would count as damage of the registry.
+   * @returns whether it does
+   */
+  async linkFile(name: BlobName, path: string): Promise<boolean> {
+    const file = await open(path, 'r').catch(() => null);
+    if (file === null) return false;
+    try {
+      if ((await file.stat()).size !== name.size || (await hashFile(file)).digest !== name.digest)
+        return false;
+    } finally {
+      await file.close();
+    }
+    await linkOrCopy(path, join(this.blobs, hexOf(name.digest)));
+    return true;
   }
 
   /** Writes a small blob. */

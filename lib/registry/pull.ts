@@ -9,13 +9,15 @@ import { namingIoFailures } from '../system-error.js';
 import { NO_POLICY, type Trust } from '../trust/judge.js';
 import { isDamagedRemote } from './failures.js';
 import { readCandidate, type Candidate } from './candidate.js';
-import { fetchCandidate, type Fetched } from './fetch-candidate.js';
+import { fetchCandidate, type Fetched, type FetchOptions } from './fetch-candidate.js';
 import { parseTag, tagsFor, type Remote } from './remote.js';
-import { openRegistry, type Registry, type RegistryOptions } from './skopeo.js';
+import { openRegistry, type RegistryOptions } from './skopeo.js';
 
 export interface PullOptions extends RegistryOptions {
   /** By what snapshots are judged, and where they are looked for. @default everything, under the tag of no class */
   readonly trust?: Trust;
+  /** The container image's tarball, which does not travel if it is the snapshot's own. @default none is at hand */
+  readonly base?: string | null;
 }
 
 /** What was found under one tag. */
@@ -45,14 +47,14 @@ export function pullSnapshot(
   hash: ProjectHash,
   from: { readonly remote: Remote } & PullOptions,
 ): Promise<PulledSnapshot> {
-  const { remote, trust = NO_POLICY } = from;
+  const { remote, trust = NO_POLICY, base } = from;
   const paths = storePaths(store);
   const registry = openRegistry(remote, from);
   return namingIoFailures(`pulling ${hash} from ${remote.url}`, async () => {
     await refuseWithoutRoom({ dir: paths.root, what: 'the pull' }, WRITER_NEED);
     const tags: TagOutcome[] = [];
     for (const tag of tagsFor(hash, trust)) {
-      const outcome = await pullTag(paths, { tag, hash }, { registry, trust });
+      const outcome = await pullTag(paths, { tag, hash }, { registry, trust, base });
       tags.push(outcome);
       if (outcome.how === 'taken' || outcome.how === 'skipped') break;
     }
@@ -63,7 +65,7 @@ export function pullSnapshot(
 async function pullTag(
   paths: StorePaths,
   { tag, hash }: { readonly tag: string; readonly hash: ProjectHash },
-  from: { readonly registry: Registry; readonly trust: Trust },
+  from: FetchOptions,
 ): Promise<TagOutcome> {
   const { registry, trust } = from;
   let candidate: Candidate | null = null;

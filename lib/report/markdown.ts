@@ -73,11 +73,11 @@ function legTable(build: ReportedBuild): string[] {
       words.tellTime(leg.startedAt),
       words.tellTime(leg.endedAt),
       words.tellSeconds(leg.seconds),
-      leg.jobClass ?? '–',
+      words.tellJob(leg),
       words.tellStop(leg),
       words.tellRedone(leg),
     ]);
-  const head = ['Leg', 'From', 'To', 'Worked', 'Job class', 'Interrupted', 'Again in the next leg'];
+  const head = ['Leg', 'From', 'To', 'Worked', 'Job', 'Interrupted', 'Again in the next leg'];
   return [
     `### Legs: ${md(words.titleOf(build))}`,
     md(`${words.STATES[state]}${hash === null ? '' : ` (${hash.slice(0, 16)})`}`),

@@ -2,7 +2,7 @@ import { drawPlan } from '../plan/picture.js';
 import { summarizePlan } from '../plan/tree.js';
 import { describeVerdict, HEAD, rowOf } from '../prove/describe-report.js';
 import type { ProveReport } from '../prove/report.js';
-import { html, Markup, shorten } from './markup.js';
+import { html, Markup } from './markup.js';
 import type { Report, ReportedBuild, ReportedLeg, ReportedOutput, ReportedSnapshot } from './report.js';
 import { STYLE } from './style.js';
 import { drawTimeline } from './timeline.js';
@@ -118,7 +118,7 @@ const legTable = (build: ReportedBuild): Markup =>
             <th>From</th>
             <th>To</th>
             <th class="number">Worked</th>
-            <th>Job class</th>
+            <th>Job</th>
             <th>Began in</th>
             <th>Interrupted</th>
             <th>By</th>
@@ -133,7 +133,7 @@ const legTable = (build: ReportedBuild): Markup =>
                 <td class="time">${words.tellTime(leg.startedAt)}</td>
                 <td class="time">${words.tellTime(leg.endedAt)}</td>
                 <td class="number">${words.tellSeconds(leg.seconds)}</td>
-                <td class="time">${shorten(leg.jobClass ?? '–', 40)}</td>
+                <td class="job">${words.tellJob(leg)}</td>
                 <td>${words.tellOrigin(leg)}</td>
                 <td class="wide">${words.tellStop(leg)}</td>
                 <td class="time">${leg.escalation ?? '–'}</td>

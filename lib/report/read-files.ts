@@ -1,50 +1,21 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
-import { listOutputFiles, readOutputFile } from '../compare/read-outputs.js';
-import { RbmResumeError, systemErrorCode } from '../errors.js';
-import type { Plan } from '../plan/planned-build.js';
+import { listOutputFiles, readOutputFile, type ToldOutput } from '../compare/read-outputs.js';
+import { toldLegSchema } from '../compare/told-leg.js';
 import type { ProveReport } from '../prove/report.js';
+import { readJsonFile } from '../store/json-file.js';
 import { parseJson } from '../store/oci.js';
-import { namingIoFailures } from '../system-error.js';
-import { numberLegs, type FinishedBuild, type ReportedBuild, type ReportedLeg } from './report.js';
+import {
+  numberLegs,
+  type FinishedBuild,
+  type ReportedBuild,
+  type ReportedLeg,
+  type ReportedOutput,
+} from './report.js';
 
-const MOST_BYTES = 64 << 20;
 const isoTime = v.pipe(v.string(), v.maxLength(40), v.isoTimestamp());
 const texts = v.array(v.string());
 const amount = v.pipe(v.number(), v.finite(), v.minValue(0));
-
-const plannedBuild = v.object({
-  id: v.string(),
-  project: v.string(),
-  step: v.string(),
-  targets: texts,
-  filename: v.string(),
-  output: v.string(),
-  isNameKnown: v.boolean(),
-  state: v.picklist(['built', 'kept', 'to-do']),
-  isNeeded: v.boolean(),
-  isStandalone: v.boolean(),
-  needs: texts,
-  unknown: texts,
-});
-/** More than any workspace has; a picture of more is of no use. */
-const MOST_BUILDS = 5000;
-const planSchema = v.pipe(
-  v.object({
-    project: v.string(),
-    step: v.string(),
-    targets: texts,
-    builds: v.pipe(v.array(plannedBuild), v.minLength(1), v.maxLength(MOST_BUILDS)),
-  }),
-  v.check(({ builds }) => {
-    const before = new Set<string>();
-    return builds.every(({ id, needs }) => {
-      const isInOrder = !before.has(id) && needs.every((need) => before.has(need));
-      before.add(id);
-      return isInOrder;
-    });
-  }, 'each build once, and after all that it needs'),
-);
 
 const verdict = v.picklist(['equal', 'different', 'failed', 'not-proven', 'cancelled']);
 const perhaps = v.nullable(v.pipe(v.number(), v.finite()));
@@ -101,7 +72,7 @@ const finishedSchema = v.object({
         earlierWorkSeconds: amount,
         legs: v.array(
           v.object({
-            startedAt: isoTime,
+            ...toldLegSchema.entries,
             class: v.nullable(v.string()),
             from: v.nullable(
               v.object({
@@ -118,10 +89,6 @@ const finishedSchema = v.object({
     runDetails: v.object({ metadata: v.object({ finishedOn: isoTime }) }),
   }),
 });
-
-/** What `plan --json` has printed. @throws RbmResumeError `NO_SUCH_FILE`, `BAD_STATEMENT` */
-export const readPlanFile = async (file: string): Promise<Plan> =>
-  readJsonFile(file, { schema: planSchema, what: 'no output of `rbm-resume plan --json`' });
 
 /** What `prove --json` has printed. @throws RbmResumeError `NO_SUCH_FILE`, `BAD_STATEMENT` */
 export const readProofFile = async (file: string): Promise<ProveReport> =>
@@ -140,10 +107,17 @@ export async function readFinishedBuilds(source: string): Promise<FinishedBuild[
   for (const file of await listOutputFiles(source)) {
     const outputs = await readOutputFile(file);
     const parsed = parseJson(finishedSchema, await readFile(file, 'utf8'));
-    found.push({ outputs, build: 'value' in parsed ? finishedBuild(parsed.value) : null });
+    found.push({
+      outputs: outputs.map(reportedOutput),
+      build: 'value' in parsed ? finishedBuild(parsed.value) : null,
+    });
   }
   return found;
 }
+
+const reportedOutput = ({ name, sha256, resumed, legs }: ToldOutput): ReportedOutput => ({
+  ...{ name, sha256, resumed, legs },
+});
 
 function finishedBuild({ predicate }: v.InferOutput<typeof finishedSchema>): ReportedBuild {
   const { externalParameters, internalParameters } = predicate.buildDefinition;
@@ -154,14 +128,16 @@ function finishedBuild({ predicate }: v.InferOutput<typeof finishedSchema>): Rep
   return {
     ...{ project, version, step, targets, hash, state: 'finished', snapshot: null },
     legs: numberLegs(
-      legs.map(({ startedAt, class: jobClass, from }, index): ReportedLeg => {
+      legs.map(({ startedAt, class: jobClass, from, ...leg }, index): ReportedLeg => {
         const isLast = index === last;
         const seconds = Math.max(0, (Date.parse(finishedOn) - Date.parse(startedAt)) / 1000);
+        // Earlier versions told of each leg only when it began, and of the build when it ended.
+        const { endedAt = null, stoppedIn = null, place = null, builder = null } = leg;
         return {
-          ...{ number: 0, startedAt, jobClass, stoppedIn: null, place: null, escalation: null },
+          ...{ number: 0, startedAt, jobClass, builder, stoppedIn, place, escalation: null },
           ...{ removedFiles: 0, isResumed: index > 0 },
-          endedAt: isLast ? finishedOn : null,
-          seconds: isLast && Number.isFinite(seconds) ? seconds : null,
+          endedAt: endedAt ?? (isLast ? finishedOn : null),
+          seconds: leg.seconds ?? (isLast && Number.isFinite(seconds) ? seconds : null),
           fate: isLast ? 'finished' : 'kept',
           from: from && {
             generation: from.generation,
@@ -173,33 +149,3 @@ function finishedBuild({ predicate }: v.InferOutput<typeof finishedSchema>): Rep
     ),
   };
 }
-
-async function readJsonFile<S extends v.GenericSchema>(
-  file: string,
-  as: { readonly schema: S; readonly what: string },
-): Promise<v.InferOutput<S>> {
-  const text = await namingIoFailures(`reading ${file}`, () => readText(file));
-  const parsed = parseJson(as.schema, text);
-  if ('value' in parsed) return parsed.value;
-  throw badFile(file, `it is ${as.what}: ${parsed.problem}`);
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    const { size } = await stat(file);
-    if (size > MOST_BYTES) throw badFile(file, `it has ${size} bytes, and at most ${MOST_BYTES} are read`);
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if (systemErrorCode(error) !== 'ENOENT') throw error;
-    throw new RbmResumeError('NO_SUCH_FILE', `${file} is not there`, {
-      hint: 'Was it written before the report was asked for?',
-      fields: { path: file },
-    });
-  }
-}
-
-const badFile = (file: string, what: string): RbmResumeError =>
-  new RbmResumeError('BAD_STATEMENT', `${file} can't be used: ${what}`, {
-    hint: 'Write it again.',
-    fields: { path: file },
-  });

@@ -30,6 +30,8 @@ export interface ReportedLeg {
   readonly removedFiles: number;
   /** Of which class its job was; `null` where nobody said. */
   readonly jobClass: string | null;
+  /** The machine or CI job that it ran on, by its own account; `null` where nobody said. */
+  readonly builder: string | null;
   /** Whether it went on in what a leg before it had left; else it began clean. */
   readonly isResumed: boolean;
   /** The newest snapshot below the tree in which it began; `null` where there was none. */

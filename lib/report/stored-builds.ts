@@ -112,6 +112,7 @@ const reportedLeg = (leg: Leg, is: Pick<ReportedLeg, 'fate' | 'isResumed'>): Rep
   escalation: leg.escalation,
   removedFiles: leg.removedFiles.length,
   jobClass: leg.jobClass ?? null,
+  builder: leg.builder ?? null,
   from:
     leg.from == null
       ? null

@@ -17,7 +17,7 @@ figure { margin: 8px 0; overflow-x: auto; } figure > svg { max-width: none; disp
 .timeline, .treemap { width: 100%; min-width: 720px; height: auto; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: 4px 10px 4px 0; border-bottom: 1px solid var(--line); }
-th { white-space: nowrap; color: var(--soft); font-weight: 600; } td.number, th.number { text-align: right; white-space: nowrap; } td.time { white-space: nowrap; } td.wide { min-width: 220px; }
+th { white-space: nowrap; color: var(--soft); font-weight: 600; } td.number, th.number { text-align: right; white-space: nowrap; } td.time { white-space: nowrap; } td.wide { min-width: 220px; } td.job { min-width: 110px; overflow-wrap: anywhere; }
 .bad { color: var(--bad); font-weight: 600; } .key { display: inline-block; margin-right: 18px; white-space: nowrap; }
 .key svg { width: 26px; height: 14px; vertical-align: -2px; margin-right: 5px; min-width: 0; display: inline; }
 .timeline text, .treemap text, .key text { fill: var(--text); font-family: system-ui, "DejaVu Sans", sans-serif; font-size: 12px; }
@@ -31,6 +31,6 @@ th { white-space: nowrap; color: var(--soft); font-weight: 600; } td.number, th.
 @media screen { .graph { border: 1px solid var(--line); border-radius: 6px; max-height: 80vh; overflow: auto; } }
 footer { margin-top: 32px; border-top: 1px solid var(--line); padding-top: 8px; }
 @media print { body { max-width: none; padding: 0; font-size: 11px; } * { print-color-adjust: exact; } h2, h3 { break-after: avoid; }
-  table { font-size: 8.5px; } td, th { padding-right: 6px; } td.wide { min-width: 0; } .soft, figcaption, code { font-size: 9.5px; }
+  table { font-size: 8.5px; } td, th { padding-right: 6px; } td.wide, td.job { min-width: 0; } .soft, figcaption, code { font-size: 9.5px; }
   tr, .treemap { break-inside: avoid; } .timeline, .treemap, .graph svg { min-width: 0; max-width: 100%; height: auto; } figure, .scroll { overflow: visible; } }
 `;

@@ -1,6 +1,6 @@
 import { html, shorten, type Markup } from './markup.js';
 import type { Report, ReportedBuild, ReportedLeg } from './report.js';
-import { FATES, tellOrigin, tellRedone, tellSeconds, tellStop, tellTime, titleOf } from './words.js';
+import { FATES, tellJob, tellOrigin, tellRedone, tellSeconds, tellStop, tellTime, titleOf } from './words.js';
 
 /** In pixels of the picture. */
 const WIDTH = 1000;
@@ -161,6 +161,7 @@ const tooltipOf = (leg: ReportedLeg): string =>
     `leg ${leg.number}: ${FATES[leg.fate]}`,
     `from ${tellTime(leg.startedAt)} to ${tellTime(leg.endedAt)}`,
     `worked: ${tellSeconds(leg.seconds)}`,
+    `job: ${tellJob(leg)}`,
     `began in ${tellOrigin(leg)}`,
     `interrupted: ${tellStop(leg)}`,
     `again in the next leg: ${tellRedone(leg)}`,

@@ -72,6 +72,10 @@ export function tellRedone(leg: ReportedLeg): string {
     : `${again}; ${tellCount(removedFiles, 'file')} that a killed process was writing`;
 }
 
+/** Of which class its job was, and which. */
+export const tellJob = ({ jobClass, builder }: ReportedLeg): string =>
+  [jobClass, builder].filter((one) => one !== null).join(', ') || '–';
+
 /** In what a leg began. */
 export function tellOrigin({ isResumed, from }: ReportedLeg): string {
   if (!isResumed) return 'a clean container';

@@ -46,6 +46,8 @@ const leg = v.object({
   removedFiles: v.pipe(v.array(fileName), v.maxLength(100_000)),
   /** Of which class the job was; not there or `null` where nobody said. */
   jobClass: v.optional(v.nullable(text)),
+  /** The machine or CI job that it ran on, by its own account; not there or `null` where nobody said. */
+  builder: v.optional(v.nullable(text)),
   /** The newest snapshot below the tree in which it began; not there or `null` where there was none. */
   from: v.optional(v.nullable(v.object({ ...parent.entries, signer: v.nullable(signer) }))),
 });
@@ -127,6 +129,8 @@ const liveSchema = v.object({
   mode: v.picklist(RESUME_MODES),
   /** Of which class the job is that builds; `null` where nobody says. */
   jobClass: v.optional(v.nullable(v.string()), null),
+  /** The machine or CI job, see `builderOf`. */
+  builder: v.optional(v.nullable(v.string())),
   /** Whose snapshot it goes on in. */
   signer: v.optional(v.nullable(signer), null),
   keepFailed: v.boolean(),

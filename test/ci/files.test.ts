@@ -71,6 +71,14 @@ describe('the configuration of a CI service', () => {
     assert.throws(() => ciFiles('github', PLAN, { maxStalled: Number.NaN }), { code: 'USAGE' });
   });
 
+  it('is refused where a service has no place for what is asked, and for no other', () => {
+    for (const service of CI_SERVICES) {
+      const remote = () => ciFiles(service, PLAN, { remote: 'oci://ghcr.io/a/b' });
+      if (service === 'github' || service === 'gitlab') assert.match(JSON.stringify(remote()), /ghcr\.io/);
+      else assert.throws(remote, { code: 'USAGE', message: new RegExp(`--remote .* not for ${service}`) });
+    }
+  });
+
   it('is found stale where a file is missing or was changed, and then written', async () => {
     const workspace = join(root, 'stale');
     const files = ciFiles('github', PLAN, HEAVY);

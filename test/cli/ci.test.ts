@@ -4,12 +4,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import type { PlannedBuild } from '../../lib/plan/planned-build.js';
+import { buildOf, planOf } from '../plan/plans.js';
 import { packageDir } from '../rbm/workspace.js';
 
-const build = (project: string, ...needs: string[]) => ({
-  ...{ id: project, project, step: 'build', targets: ['release'], needs },
-  output: `out/${project}/${project}.tar`,
-});
+const build = (project: string, ...needs: string[]) => buildOf(project, { needs });
 
 describe('rbm-resume ci', () => {
   let dir = '';
@@ -19,11 +18,8 @@ describe('rbm-resume ci', () => {
     writePlan(build('gcc'), build('tor', 'gcc'));
   });
   afterEach(() => rmSync(dir, { recursive: true }));
-  const writePlan = (...builds: object[]): void =>
-    writeFileSync(
-      join(dir, 'plan.json'),
-      JSON.stringify({ project: 'tor', step: 'build', targets: ['release'], builds }),
-    );
+  const writePlan = (...builds: PlannedBuild[]): void =>
+    writeFileSync(join(dir, 'plan.json'), JSON.stringify(planOf(builds)));
   const ci = (...args: string[]) =>
     spawnSync(
       process.execPath,
@@ -71,7 +67,11 @@ describe('rbm-resume ci', () => {
       [['github', 'tor', '--heavy', 'rust'], /rust is not among what is built/],
       [['github', 'tor', '--limit', '0s'], /not a number of seconds or legs: 0/],
       [['github', 'tor', '--heavy-over', '1h'], /belong together/],
-      [['gitlab', 'tor', '--bump', 'true'], /--bump is for github/],
+      [['gitlab', 'tor', '--bump', 'true'], /--bump is for github, not for gitlab/],
+      [
+        ['woodpecker', 'tor', '--remote', 'oci://a/b'],
+        /--remote is for github and gitlab[^]*RBM_RESUME_REMOTE/,
+      ],
     ];
     for (const [args, expected] of cases) {
       const { status, stderr } = ci(...args);
@@ -79,5 +79,16 @@ describe('rbm-resume ci', () => {
       assert.match(stderr, expected);
     }
     assert.equal(ci('github', 'tor', '--check').status, 78, 'nothing was written');
+  });
+
+  it('refuses a plan or times that are not there, or are something else', () => {
+    const slow = (file: string) => ci('github', 'tor', '--heavy-over', '1h', '--times', file).status;
+    assert.equal(slow('times.json'), 66);
+    writeFileSync(join(dir, 'times.json'), '{"gcc": "long"}');
+    assert.equal(slow('times.json'), 77);
+    writeFileSync(join(dir, 'plan.json'), '{}');
+    assert.equal(ci('github', 'tor').status, 77);
+    rmSync(join(dir, 'plan.json'));
+    assert.equal(ci('github', 'tor').status, 66);
   });
 });

@@ -67,7 +67,7 @@ describe('what builders say of their outputs', () => {
     const { outputs } = await readOutputs(one);
     assert.deepEqual(outputs.get('dir/more'), {
       ...{ name: 'dir/more', sha256: sha256Hex('y') },
-      ...{ resumed: true, legs: 3 },
+      ...{ resumed: true, legs: 3, toldLegs: [] },
     });
     const { status, stdout } = run(one, other);
     assert.equal(status, 0);
@@ -103,6 +103,33 @@ describe('what builders say of their outputs', () => {
     assert.equal(status, 78);
     assert.match(stdout, /^out +DIFFERENT/m);
     assert.match(stdout, /^more +equal/m);
+  });
+
+  it('tells of what differs where its legs ran and were stopped, if somebody says so', () => {
+    const file = provenance('told.provenance.json', { out: 'x' }, 2);
+    const [one, two] = ['2026-01-08T00:00:00.000Z', '2026-01-08T01:00:00.000Z'];
+    const legs = [
+      {
+        startedAt: one,
+        endedAt: two,
+        stoppedIn: 'build',
+        place: 'in statement 2 of 9',
+        builder: 'a\u001b[31m',
+      },
+      { startedAt: two },
+    ];
+    writeFileSync(
+      file,
+      readFileSync(file, 'utf8').replace('"legs":[{},{}]', `"legs":${JSON.stringify(legs)}`),
+    );
+    const { status, stdout } = run(file, sums('sha256sums', { out: 'z' }));
+    assert.equal(status, 78);
+    const [first, second] = stdout.split('\n').filter((line) => line.includes(': leg '));
+    assert.ok(
+      first?.endsWith(`leg 1 from ${one} to ${two}, stopped in build, in statement 2 of 9, by a\\033[31m`),
+    );
+    assert.ok(second?.endsWith(`leg 2 from ${two}`));
+    assert.doesNotMatch(run(file, file).stdout, /leg 1/);
   });
 
   it('proves nothing of one builder, or of none of the outputs', () => {

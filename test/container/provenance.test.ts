@@ -3,6 +3,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import * as v from 'valibot';
+import { toldLegSchema } from '../../lib/compare/told-leg.js';
 import { writeProvenance } from '../../lib/container/provenance.js';
 import { parseProjectHash, sha256Hex } from '../../lib/digest.js';
 import { readIdMap } from '../../lib/id-map.js';
@@ -19,7 +21,10 @@ interface Told {
       readonly internalParameters: Record<string, unknown>;
       readonly resolvedDependencies: unknown[];
     };
-    readonly runDetails: { readonly builder: { readonly id: string } };
+    readonly runDetails: {
+      readonly builder: { readonly id: string };
+      readonly metadata: { readonly finishedOn: string };
+    };
   };
 }
 
@@ -86,11 +91,33 @@ describe('the provenance of an output', () => {
       [externalParameters.project, externalParameters.projectHash, predicate.runDetails.builder.id],
       ['hello', HASH, 'urn:rbm-resume:class:none'],
     );
+    const { finishedOn } = predicate.runDetails.metadata;
+    const seconds = (Date.parse(finishedOn) - Date.parse(record.startedAt)) / 1000;
     assert.deepEqual(build, {
       ...{ resumed: false, class: null, earlierWorkSeconds: 0 },
-      legs: [{ startedAt: record.startedAt, class: null, from: null }],
+      legs: [
+        {
+          ...{ startedAt: record.startedAt, endedAt: finishedOn, seconds, stoppedIn: null, place: null },
+          ...{ class: null, builder: null, from: null },
+        },
+      ],
     });
     assert.deepEqual(resolvedDependencies, []);
+  });
+
+  it('says of each leg when and where it ran, and where it was stopped', async () => {
+    const output = join(dir, 'file');
+    writeFileSync(output, 'x');
+    const [startedAt, endedAt] = ['2026-01-01T00:00:00.000Z', '2026-01-01T00:01:00.000Z'];
+    const place = 'in statement 2 of 9 (line 4): make';
+    const legs = [legOf(startedAt, { endedAt, place, builder: 'https://ci.example/1' })];
+    const { predicate } = await tell({ resumed: true, legs, builder: 'second machine' }, output);
+    const told = v.parse(v.array(toldLegSchema), predicate.buildDefinition.internalParameters.legs);
+    assert.deepEqual(told[0], {
+      ...{ startedAt, endedAt, seconds: 60, stoppedIn: 'build', place, builder: 'https://ci.example/1' },
+    });
+    assert.deepEqual([told[1]?.builder, told[1]?.stoppedIn, told[1]?.place], ['second machine', null, null]);
+    assert.equal(told[1]?.endedAt, predicate.runDetails.metadata.finishedOn);
   });
 
   it('goes back to every snapshot on the way, and says whose each is', async () => {
@@ -110,18 +137,19 @@ describe('the provenance of an output', () => {
     );
     const { internalParameters: build, resolvedDependencies } = predicate.buildDefinition;
     const first = { digest: ONE, generation: 1, class: null, signedBy: null };
-    assert.deepEqual(build, {
-      ...{ resumed: true, class: 'branch', earlierWorkSeconds: 180 },
-      legs: [
-        { startedAt, class: null, from: null },
-        { startedAt: again, class: 'pr/7', from: first },
-        { startedAt: again, class: 'pr/7', from: first },
-        {
-          ...{ startedAt: record.startedAt, class: 'branch' },
-          from: { digest: TWO, generation: 3, class: 'pr/7', signedBy: 'k1' },
-        },
-      ],
-    });
+    const told = build.legs as { startedAt: string; class: string | null; from: unknown }[];
+    assert.deepEqual(
+      { ...build, legs: told.map((leg) => [leg.startedAt, leg.class, leg.from]) },
+      {
+        ...{ resumed: true, class: 'branch', earlierWorkSeconds: 180 },
+        legs: [
+          [startedAt, null, null],
+          [again, 'pr/7', first],
+          [again, 'pr/7', first],
+          [record.startedAt, 'branch', { digest: TWO, generation: 3, class: 'pr/7', signedBy: 'k1' }],
+        ],
+      },
+    );
     assert.deepEqual(resolvedDependencies, [
       { name: `${HASH}@1`, digest: { sha256: '1'.repeat(64) } },
       { name: `${HASH}@3`, digest: { sha256: '2'.repeat(64) } },

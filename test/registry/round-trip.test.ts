@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -106,6 +106,30 @@ describe('a snapshot that travels by a registry', { timeout: 120_000 }, () => {
     for (const old of listBlobs(first).all) assert.ok(!fetched.includes(old.digest), old.digest);
     const there = await openStore(other()).open(hash);
     assert.deepEqual([there.digest, there.generation], [second.digest, 2]);
+  });
+
+  it('leaves the container image where it is, if that is at hand and the very same', async () => {
+    const image = first.layers[0]?.descriptor;
+    const fetched = async (name: string, base: string) => {
+      const before = registry.requests.length;
+      const { tags } = await pullSnapshot(join(work, name), hash, { remote: registry.remote, base });
+      assert.deepEqual(
+        tags.map(({ how }) => how),
+        ['taken'],
+      );
+      const requests = registry.requests.slice(before).join('\n');
+      return { hasFetched: requests.includes(`/${image?.digest}`), tag: tags[0] };
+    };
+    const other = join(work, 'other-image');
+    const bytes = readFileSync(build.base);
+    bytes[100] = (bytes[100] ?? 0) ^ 1;
+    writeFileSync(other, bytes);
+    const [all, less] = [await fetched('of-another', other), await fetched('of-the-same', build.base)];
+    assert.deepEqual([all.hasFetched, less.hasFetched], [true, false]);
+    assert.ok(all.tag?.how === 'taken' && less.tag?.how === 'taken');
+    assert.equal(all.tag.result.bytes - less.tag.result.bytes, image?.size);
+    assert.deepEqual((await verifyStore(join(work, 'of-the-same'), { readData: true })).findings, []);
+    assert.equal((await fetched('of-none', join(work, 'nothing'))).hasFetched, true);
   });
 
   it('does not travel again', async () => {

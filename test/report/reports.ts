@@ -16,6 +16,7 @@ export const legOf = (number: number, more: Partial<ReportedLeg> = {}): Reported
   escalation: 'SIGINT',
   removedFiles: 0,
   jobClass: 'branch',
+  builder: null,
   isResumed: number > 1,
   from: number > 1 ? { generation: number - 1, digest: `sha256:${'1'.repeat(64)}`, signedBy: null } : null,
   ...more,
@@ -139,7 +140,7 @@ export const smallReport = (): Report => ({
 export function evilReport(): Report {
   const report = bigReport();
   const [build] = report.builds;
-  const evilLeg = legOf(1, { stoppedIn: EVIL, place: EVIL, jobClass: EVIL });
+  const evilLeg = legOf(1, { stoppedIn: EVIL, place: EVIL, jobClass: EVIL, builder: EVIL });
   const snapshot = build?.snapshot;
   return {
     project: EVIL,

@@ -64,6 +64,25 @@ describe('doctor and programs', () => {
   });
 });
 
+describe('doctor and skopeo', () => {
+  const judge = async (script: string | null) => {
+    const dir = mkdtempSync(join(root, 'skopeo-'));
+    if (script !== null) writeFileSync(join(dir, 'skopeo'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    return told(judgePrograms(await readProgramFacts({ userPath: dir })), 'program/skopeo');
+  };
+
+  it('names it with its version, and does without it', async () => {
+    assert.match(await judge('echo skopeo version 1.9.3'), /^ok: .*skopeo: 1\.9\.3 /);
+    assert.match(await judge(null), /^ok: missing: only push, pull and --remote need it /);
+  });
+
+  it('warns of one that lacks an option', async () => {
+    assert.match(await judge('echo skopeo version 1.4.1'), /^warning: .* is skopeo 1\.4\.1; .* need 1\.6 /);
+    assert.match(await judge('echo skopeo version 1.6.0 commit: x'), /^ok: /);
+    assert.match(await judge('exit 1'), /^warning: .* of an unknown version/);
+  });
+});
+
 describe('doctor and perl', () => {
   it('loads all modules here, and the shim', async () => {
     const facts = await readPerlFacts({ rbmDir: null, env: {} });

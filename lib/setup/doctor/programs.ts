@@ -2,7 +2,7 @@ import { access, constants, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../errors.js';
 import { exec, SYSTEM_PATH } from '../../exec.js';
-import { debianInstall, ok, problem, type Finding } from './finding.js';
+import { debianInstall, ok, problem, warning, type Finding } from './finding.js';
 
 interface ProgramNeed {
   readonly debianPackage: string;
@@ -26,6 +26,8 @@ const PROGRAMS: Readonly<Record<string, ProgramNeed>> = {
 
 /** What package.json's `engines` says. */
 const LEAST_NODE = '20.19';
+/** The first one with `copy --preserve-digests`. Source: its cmd/skopeo/copy.go, v1.5.2 and v1.6.0. */
+const LEAST_SKOPEO = '1.6';
 
 export interface ProgramFacts {
   /** Where each program lies; `null` when it is in no directory of the search path. */
@@ -35,7 +37,14 @@ export interface ProgramFacts {
   /** The version of this process. */
   readonly node: string;
   /** The node that the hooks get from the caller's `PATH`, and its version; `null` when there is none. */
-  readonly nodeInPath: { readonly path: string; readonly version: string } | null;
+  readonly nodeInPath: ProgramVersion | null;
+  /** The skopeo in the caller's `PATH`; `null` when there is none. */
+  readonly skopeo: ProgramVersion | null;
+}
+
+interface ProgramVersion {
+  readonly path: string;
+  readonly version: string;
 }
 
 export interface ProgramSearch {
@@ -54,12 +63,13 @@ export async function readProgramFacts(search: ProgramSearch): Promise<ProgramFa
       return { name, path, version };
     }),
   );
-  const node = await findInPath('node', userPath);
+  const [node, skopeo] = await Promise.all([findInPath('node', userPath), findInPath('skopeo', userPath)]);
   return {
     paths: Object.fromEntries(found.map(({ name, path }) => [name, path])),
     versions: Object.fromEntries(found.map(({ name, version }) => [name, version])),
     node: process.versions.node,
     nodeInPath: node === null ? null : { path: node, version: (await versionOf(node)).replace(/^v/, '') },
+    skopeo: skopeo === null ? null : { path: skopeo, version: numberIn(await versionOf(skopeo)) },
   };
 }
 
@@ -76,13 +86,14 @@ export function judgePrograms(facts: ProgramFacts): Finding[] {
     }
     return ok(check, kind === undefined ? path : `${path}: ${version}`);
   });
-  return [...programs, judgeNode(facts)];
+  return [...programs, judgeNode(facts), judgeSkopeo(facts)];
 }
 
 function judgeNode({ node, nodeInPath }: ProgramFacts): Finding {
   const check = 'node';
   const cure = `Put Node.js ${LEAST_NODE} or newer in front in the PATH with which rbm is started.`;
-  if (isOlder(node)) return problem(check, `this is Node.js ${node}; ${LEAST_NODE} or newer is needed`, cure);
+  if (isOlder(node, LEAST_NODE))
+    return problem(check, `this is Node.js ${node}; ${LEAST_NODE} or newer is needed`, cure);
   if (nodeInPath === null) {
     return problem(
       check,
@@ -90,7 +101,7 @@ function judgeNode({ node, nodeInPath }: ProgramFacts): Finding {
       cure,
     );
   }
-  if (isOlder(nodeInPath.version)) {
+  if (isOlder(nodeInPath.version, LEAST_NODE)) {
     return problem(
       check,
       `${nodeInPath.path}, which is the first in PATH, is Node.js ${nodeInPath.version || 'of an unknown version'}; ` +
@@ -101,9 +112,22 @@ function judgeNode({ node, nodeInPath }: ProgramFacts): Finding {
   return ok(check, `${nodeInPath.path}: Node.js ${nodeInPath.version}`);
 }
 
-function isOlder(version: string): boolean {
+/** Builds are kept and resumed without it, so that it is missing is no problem. */
+function judgeSkopeo({ skopeo }: ProgramFacts): Finding {
+  const check = 'program/skopeo';
+  if (skopeo === null) return ok(check, 'missing: only push, pull and --remote need it');
+  const { path, version } = skopeo;
+  if (!isOlder(version, LEAST_SKOPEO)) return ok(check, `${path}: ${version}`);
+  const found = `${path} is skopeo ${version || 'of an unknown version'}`;
+  const cure = `Install skopeo ${LEAST_SKOPEO} or newer where snapshots travel by a registry.`;
+  return warning(check, `${found}; push, pull and --remote need ${LEAST_SKOPEO} or newer`, cure);
+}
+
+const numberIn = (text: string): string => /\d+\.\d+[\d.]*/.exec(text)?.[0] ?? '';
+
+function isOlder(version: string, least: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
-  const [leastMajor = 0, leastMinor = 0] = LEAST_NODE.split('.').map(Number);
+  const [leastMajor = 0, leastMinor = 0] = least.split('.').map(Number);
   return !(major > leastMajor || (major === leastMajor && minor >= leastMinor));
 }
 
