@@ -102,18 +102,16 @@ export {
   type LegPlan,
   type LegStart,
 } from './leg/leg.js';
+export { gatherReport, type Report, type ReportOptions } from './report/report.js';
 export {
-  gatherReport,
   type FinishedBuild,
-  type Report,
   type ReportedBuild,
   type ReportedDelta,
   type ReportedFolder,
   type ReportedLeg,
   type ReportedOutput,
   type ReportedSnapshot,
-  type ReportOptions,
-} from './report/report.js';
+} from './report/reported.js';
 export { readFinishedBuilds, readProofFile } from './report/read-files.js';
 export { renderHtml } from './report/page.js';
 export { renderMarkdown } from './report/markdown.js';

@@ -3,7 +3,7 @@ import { printablePath } from '../rootfs/entry.js';
 import { ANNOTATION } from '../snapshot/annotations.js';
 import { sumGrowth, type Growth } from '../snapshot/growth.js';
 import type { Snapshot, SnapshotLayer } from '../snapshot/snapshot.js';
-import type { ReportedDelta, ReportedFolder, ReportedSnapshot } from './report.js';
+import type { ReportedDelta, ReportedFolder, ReportedSnapshot } from './reported.js';
 
 /** Into the folders of so many of the newest deltas is looked; nobody reads more in one picture. */
 const MOST_OPENED = 40;

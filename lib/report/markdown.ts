@@ -2,7 +2,8 @@ import { markdownTable } from 'markdown-table';
 import { summarizePlan } from '../plan/tree.js';
 import { describeVerdict, HEAD, rowOf } from '../prove/describe-report.js';
 import { visible } from './markup.js';
-import type { Report, ReportedBuild, ReportedSnapshot } from './report.js';
+import type { Report } from './report.js';
+import type { ReportedBuild, ReportedSnapshot } from './reported.js';
 import { nameOfDelta, nameOfFolder } from './treemap.js';
 import * as words from './words.js';
 

@@ -11,7 +11,7 @@ import {
   type ReportedBuild,
   type ReportedLeg,
   type ReportedOutput,
-} from './report.js';
+} from './reported.js';
 
 const isoTime = v.pipe(v.string(), v.maxLength(40), v.isoTimestamp());
 const texts = v.array(v.string());

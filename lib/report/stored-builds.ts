@@ -5,7 +5,7 @@ import { Snapshot } from '../snapshot/snapshot.js';
 import { storePaths } from '../store/paths.js';
 import type { Leg, SnapshotRecord } from '../store/record.js';
 import { describeDeltas } from './deltas.js';
-import { numberLegs, type ReportedBuild, type ReportedLeg } from './report.js';
+import { numberLegs, type ReportedBuild, type ReportedLeg } from './reported.js';
 
 interface Source {
   readonly state: Exclude<ReportedBuild['state'], 'finished'>;

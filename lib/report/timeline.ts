@@ -1,5 +1,6 @@
 import { html, shorten, type Markup } from './markup.js';
-import type { Report, ReportedBuild, ReportedLeg } from './report.js';
+import type { Report } from './report.js';
+import type { ReportedBuild, ReportedLeg } from './reported.js';
 import { FATES, tellJob, tellOrigin, tellRedone, tellSeconds, tellStop, tellTime, titleOf } from './words.js';
 
 /** In pixels of the picture. */

@@ -1,6 +1,6 @@
 import { hierarchy, treemap, treemapSquarify } from 'd3-hierarchy';
 import { html, shorten, type Markup } from './markup.js';
-import { compareTexts, type ReportedDelta, type ReportedFolder, type ReportedSnapshot } from './report.js';
+import { compareTexts, type ReportedDelta, type ReportedFolder, type ReportedSnapshot } from './reported.js';
 import { tellBytes, tellCount } from './words.js';
 
 const WIDTH = 1000;

@@ -1,14 +1,14 @@
 import prettyBytes from 'pretty-bytes';
 import prettyMs from 'pretty-ms';
+import type { Report } from './report.js';
 import type {
-  Report,
   ReportedBuild,
   ReportedDelta,
   ReportedFolder,
   ReportedLeg,
   ReportedOutput,
   ReportedSnapshot,
-} from './report.js';
+} from './reported.js';
 
 /** In 1024s: `1.21 MiB`. */
 export const tellBytes = (bytes: number): string => prettyBytes(bytes, { binary: true });

@@ -1,5 +1,6 @@
 import { findEntry } from './entries.js';
-import { findHazards, type Hazard } from './hazards.js';
+import type { Hazard } from './hazard.js';
+import { findHazards } from './hazards.js';
 import { whyNotEntered } from './not-entered.js';
 import { summaryOf } from './outline.js';
 import { isRestartable } from './restartable.js';

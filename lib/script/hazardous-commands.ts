@@ -1,5 +1,5 @@
 import type { Command } from 'unbash';
-import type { Hazard } from './hazards.js';
+import type { Hazard } from './hazard.js';
 
 /** The words after a command's name, without redirections. */
 export const wordsOf = (node: Command): string[] => node.args.map(({ text }) => text);

@@ -1,5 +1,6 @@
 import type { ProveReport } from '../../lib/prove/report.js';
-import type { Report, ReportedBuild, ReportedDelta, ReportedLeg } from '../../lib/report/report.js';
+import type { Report } from '../../lib/report/report.js';
+import type { ReportedBuild, ReportedDelta, ReportedLeg } from '../../lib/report/reported.js';
 import { buildOf, planOf } from '../plan/plans.js';
 
 /** What nothing may come through as. */
