@@ -119,11 +119,15 @@ function legOf(
   how: { readonly ends: ReadonlyMap<string, ScriptEnd>; readonly stopped: StoppedFile | null },
 ): Leg {
   const endedAt = new Date();
+  const stoppedIn = [...how.ends].find(([, end]) => end === 'interrupted')?.[0] ?? null;
+  const ended = [...how.ends].filter(([name, end]) => name !== 'get' && end === 0).length;
+  const hasWorked = stoppedIn !== null || ended > record.endedBefore;
   return {
     startedAt: record.startedAt,
     endedAt: endedAt.toISOString(),
-    seconds: Math.max(0, (endedAt.getTime() - Date.parse(record.startedAt)) / 1000),
-    stoppedIn: [...how.ends].find(([, end]) => end === 'interrupted')?.[0] ?? null,
+    // One that has only restored a tree has brought nothing on, and must not pass for the one with more work in it.
+    seconds: hasWorked ? Math.max(0, (endedAt.getTime() - Date.parse(record.startedAt)) / 1000) : 0,
+    stoppedIn,
     place: how.stopped?.place ?? null,
     division: how.stopped?.place == null ? null : DIVISION,
     escalation: how.stopped?.escalation ?? null,

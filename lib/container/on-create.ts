@@ -101,6 +101,7 @@ async function startContainer(options: CreateOptions): Promise<CreateResult> {
     baseline,
     image: kept === null ? await holdBase(live, hash === null ? null : options.inputsDir) : kept.image,
     snapshot: kept?.snapshot ?? null,
+    endedBefore: kept?.endedScripts.length ?? 0,
     signer: kept?.signer ?? null,
   } satisfies LiveRecord);
   return { how: kept === null ? 'clean' : 'resumed', hash, notes };
@@ -134,6 +135,7 @@ async function describeStart(
     owner: await identifyOwner(options.ownerPid),
     startedAt: new Date().toISOString(),
     resumed: false,
+    endedBefore: 0,
     baseline: null,
     image: null,
     snapshot: null,

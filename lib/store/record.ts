@@ -33,6 +33,7 @@ const signer = v.object({ class: text, keyId: text });
 const leg = v.object({
   startedAt: isoTime,
   endedAt: isoTime,
+  /** How long it has worked; 0 where it was interrupted before any script of it had begun. */
   seconds: v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_LEG_SECONDS)),
   /** What ended it: an interrupt while this script ran, or between two. */
   stoppedIn: v.nullable(text),
@@ -148,6 +149,8 @@ const liveSchema = v.object({
   inputsDir: v.nullable(v.string()),
   startedAt: isoTime,
   resumed: v.boolean(),
+  /** How many scripts had ended before, in the tree that it goes on in. */
+  endedBefore: v.optional(count, 0),
   baseline: v.nullable(baseline),
 });
 

@@ -58,7 +58,8 @@ async function end({
     expectedScripts: ['pre', 'build'],
     idMap: await readIdMap(),
     owner: await identifyOwner(process.pid),
-    ...{ startedAt: new Date().toISOString(), resumed: false, baseline: null, image: null, snapshot: null },
+    ...{ startedAt: new Date(Date.now() - 60_000).toISOString(), resumed: false, endedBefore: 0 },
+    ...{ baseline: null, image: null, snapshot: null },
     ...record,
   };
   writeFileSync(live.record, JSON.stringify(whole));
@@ -118,6 +119,18 @@ describe('the end of a container', () => {
     });
     assert.equal(outcome, 'interrupted');
     assert.ok(existsSync(kept().rootfs));
+  });
+
+  it('counts as work what a leg has run, and not that it has restored a tree', async () => {
+    const files = { 'tmp-folders-given': '2\n', interrupt: '{}' };
+    const secondsOf = async (given: Given) => {
+      assert.equal((await end(given)).outcome, 'interrupted');
+      return (await readKeptRecord(kept().record)).legs.at(-1)?.seconds ?? -1;
+    };
+    const record = { resumed: true, endedBefore: 1 };
+    assert.equal(await secondsOf({ ends: 'pre 0\n', record, files }), 0);
+    assert.ok((await secondsOf({ ends: 'pre 0\npost 0\n', record, files })) >= 60);
+    assert.ok((await secondsOf({ ends: 'pre 0\nbuild interrupted\n', record, files })) >= 60);
   });
 
   it('keeps nothing of a build that failed while an interrupt was asked for', async () => {

@@ -56,7 +56,7 @@ describe('the provenance of an output', () => {
         filename: 'h',
       },
       ...{ hash: HASH, workspace: null, inputsDir: null, expectedScripts: null, idMap: await readIdMap() },
-      ...{ legs: [], startedAt: '2026-01-03T00:00:00.000Z', resumed: false, baseline: null },
+      ...{ legs: [], startedAt: '2026-01-03T00:00:00.000Z', resumed: false, endedBefore: 0, baseline: null },
       ...{ image: null, snapshot: null },
       owner: { pid: 1, startTime: null, bootId: '', pidNamespace: '' },
     };
