@@ -130,5 +130,5 @@ export { RunDirectory, type RunEvent } from './container/run-directory.js';
 export { createContainer, type CreateOptions, type CreateResult } from './container/on-create.js';
 export { exitContainer, type ExitOptions, type ExitResult } from './container/on-exit.js';
 export type { Outcome } from './container/outcome.js';
-export { findLeftovers, pruneLeftovers, type Leftover } from './container/prune.js';
+export { findLeftovers, pruneLeftovers, type Leftover, type LeftoverLimits } from './container/prune.js';
 export type { KeptRecord, LiveRecord, Leg, SnapshotRecord } from './store/record.js';

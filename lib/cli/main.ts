@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { EXIT } from '../errors.js';
+import { endWhenClosed } from './closed-output.js';
 import { reportError } from './output.js';
 import { registerVerbs } from './verbs.js';
 import { VERSION } from '../version.js';
 
+const whenClosed = endWhenClosed();
 const program = new Command('rbm-resume')
   .description('Lets an interrupted rbm build go on where it stopped.')
   .version(VERSION)
@@ -14,6 +16,13 @@ const program = new Command('rbm-resume')
   )
   .showHelpAfterError()
   .exitOverride()
+  // By this come help and version alone, which are all that was asked for.
+  .configureOutput({
+    writeOut: (text) => {
+      whenClosed.status = EXIT.finished;
+      process.stdout.write(text);
+    },
+  })
   .configureHelp({ showGlobalOptions: true });
 
 try {

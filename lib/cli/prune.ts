@@ -21,7 +21,10 @@ export function registerPrune(program: Command): void {
   const prune = program
     .command('prune')
     .description('remove what killed runs left behind, what was set aside, and snapshots beyond a limit')
-    .option('--keep-days <n>', 'remove snapshots older than so many days')
+    .option(
+      '--keep-days <n>',
+      'remove snapshots older than so many days, and copies of a damaged index (without: 30)',
+    )
     .option('--keep-generations <n>', 'keep only so many snapshots of each project hash, at least 1')
     .option('--max-bytes <size>', 'remove the oldest until the others take no more, such as 20G')
     .option('--dry-run', 'only say what would be removed')
@@ -35,7 +38,7 @@ export function registerPrune(program: Command): void {
     const store = await findStore(command.optsWithGlobals<{ store?: string }>().store);
     const limits = parseLimits(flags);
     const isDryRun = flags.dryRun ?? false;
-    const leftovers = isDryRun ? await findLeftovers(store) : await pruneLeftovers(store);
+    const leftovers = isDryRun ? await findLeftovers(store, limits) : await pruneLeftovers(store, limits);
     const { snapshots, inUse, blobs, bytes } = await pruneSnapshots(store, { ...limits, isDryRun });
     if (flags.json) {
       const toJson = ({ hash, generation, project, digest }: (typeof snapshots)[number]) => ({

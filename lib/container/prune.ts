@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { rmdir } from 'node:fs/promises';
+import { rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isProjectHash } from '../digest.js';
@@ -16,17 +16,28 @@ import { namingIoFailures } from '../system-error.js';
 
 /** Something that nobody uses any more. */
 export interface Leftover {
-  readonly what: 'killed-build' | 'set-aside' | 'failed' | 'unfinished-parking' | 'quarantined';
+  readonly what:
+    'killed-build' | 'set-aside' | 'failed' | 'unfinished-parking' | 'quarantined' | 'replaced-index';
   readonly path: string;
   readonly project: string | null;
 }
 
-/** What runs that were killed left behind, what was set aside, and failed builds kept for a look. Nothing is changed. */
-export function findLeftovers(store: string): Promise<Leftover[]> {
-  return namingIoFailures(`looking for what nobody uses in ${store}`, () => lookForLeftovers(store));
+export interface LeftoverLimits {
+  /** How long the copies of a damaged index stay that a repair has left beside the new one. @default 30 */
+  readonly keepDays?: number | undefined;
+  /** @default the present time */
+  readonly now?: Date;
 }
 
-async function lookForLeftovers(store: string): Promise<Leftover[]> {
+/**
+ * What runs that were killed left behind, what was set aside, failed builds kept for a look, and damaged indexes that were replaced
+ * long ago. Nothing is changed.
+ */
+export function findLeftovers(store: string, limits: LeftoverLimits = {}): Promise<Leftover[]> {
+  return namingIoFailures(`looking for what nobody uses in ${store}`, () => lookForLeftovers(store, limits));
+}
+
+async function lookForLeftovers(store: string, limits: LeftoverLimits): Promise<Leftover[]> {
   const paths = storePaths(store);
   const killed = (await listLive(paths)).filter(({ isOwnerAlive }) => !isOwnerAlive);
   const namedIn = async (what: Leftover['what'], root: string): Promise<Leftover[]> =>
@@ -42,7 +53,24 @@ async function lookForLeftovers(store: string): Promise<Leftover[]> {
     // What remains of a snapshot there is a note; its blobs are garbage.
     ...(await namedIn('quarantined', paths.quarantineRoot)),
     ...(await findUnfinished(paths)),
+    ...(await findReplaced(paths, limits)),
   ];
+}
+
+const DAY_MS = 24 * 3600 * 1000;
+
+/** What `repairStore` has put beside the files that it has written anew. */
+async function findReplaced(paths: StorePaths, limits: LeftoverLimits): Promise<Leftover[]> {
+  const { keepDays = 30, now = new Date() } = limits;
+  const found: Leftover[] = [];
+  for (const name of await namesIn(paths.root)) {
+    const path = join(paths.root, name);
+    if (!/^(?:index\.json|oci-layout)\.damaged-/.test(name)) continue;
+    const { mtimeMs } = await stat(path);
+    if (now.getTime() - mtimeMs > keepDays * DAY_MS)
+      found.push({ what: 'replaced-index', path, project: null });
+  }
+  return found;
 }
 
 /** A tree that was moved aside by a process that died before it wrote the record. */
@@ -64,14 +92,14 @@ async function findUnfinished(paths: StorePaths): Promise<Leftover[]> {
  * container of a killed rbm are killed first: nobody waits for what they make.
  * @throws RbmResumeError `STILL_ALIVE` when one of them can't be killed
  */
-export function pruneLeftovers(store: string): Promise<Leftover[]> {
-  return namingIoFailures(`pruning ${store}`, () => removeLeftovers(store));
+export function pruneLeftovers(store: string, limits: LeftoverLimits = {}): Promise<Leftover[]> {
+  return namingIoFailures(`pruning ${store}`, () => removeLeftovers(store, limits));
 }
 
-async function removeLeftovers(store: string): Promise<Leftover[]> {
+async function removeLeftovers(store: string, limits: LeftoverLimits): Promise<Leftover[]> {
   const paths = storePaths(store);
   const found = await withStoreLock(paths, async () => {
-    const leftovers = await findLeftovers(store);
+    const leftovers = await findLeftovers(store, limits);
     for (const { what, path } of leftovers) if (what !== 'killed-build') await discardDirectory(path);
     return leftovers;
   });

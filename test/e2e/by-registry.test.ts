@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { stringify } from 'yaml';
@@ -58,11 +58,15 @@ for (const rbm of rbmsUnderTest()) {
       const said = await packedLeg(first, ['--remote', registry.url, ...options]);
       assert.match(said, /pushed \w{16}@2 \(units\) as branch-[0-9a-f]{64}/);
       assert.equal(registry.tags().length, 2);
+      const sizeOf = (blob: string) => statSync(registry.blobFile(blob)).size;
+      const [image] = registry.blobs.sort((a, b) => sizeOf(b) - sizeOf(a));
 
       const last = await second.build('units', { RBM_RESUME_TLS_VERIFY: 'false' }).ended;
       assert.equal(last.status, 0, last.output);
       assert.match(second.log('units'), /goes on in the snapshot of .* \(generation 2\), after 2 leg/);
       assert.equal(second.output('units'), wholeOutput);
+      const fetched = registry.requests.filter((one) => /^GET .*blobs/.test(one)).join('\n');
+      assert.ok(fetched !== '' && !fetched.includes(String(image)), 'the image is at hand');
       assertNoUnitTwice(first.log('units') + second.log('units'));
       assert.ok(count(first.log('units'), /DONE/g) >= 3);
       assert.deepEqual(registry.tags(), []);

@@ -73,11 +73,14 @@ for (const rbm of rbmsUnderTest()) {
       return w.log('units');
     }
 
-    it('are taken under a policy, and the build goes on in them; a job of another class takes none', async () => {
+    it('are taken under a policy, and the build goes on in them; a job of another class takes none', async (t) => {
       const conf = `var:\n  resume_policy: policy.yml\n  resume_class: branch\n  resume_provenance: told/`;
       const [first, second, third] = [make(conf), make(conf), make()];
       for (const w of [first, second]) writeFileSync(join(w.dir, 'policy.yml'), policyText());
+      t.after(() => delete process.env.RBM_RESUME_BUILDER);
+      process.env.RBM_RESUME_BUILDER = 'first machine';
       await packedLeg(first, signedBy(ci));
+      process.env.RBM_RESUME_BUILDER = 'second machine';
       const dir = await exported(first);
       const refused = await third.command('import', dir, '--class', 'protected', '--policy', policy);
       assert.match(refused.output, /refused \w{16}@1 \(units\): it was made by a job of class branch/);
@@ -158,7 +161,12 @@ function assertTold(w: TrapWorkspace, keyId: string): void {
         internalParameters: {
           resumed: boolean;
           class: string;
-          legs: { class: string; from: Record<string, unknown> | null }[];
+          legs: {
+            class: string;
+            builder: string;
+            stoppedIn: string | null;
+            from: Record<string, unknown> | null;
+          }[];
         };
         resolvedDependencies: { digest: { sha256: string } }[];
       };
@@ -170,6 +178,10 @@ function assertTold(w: TrapWorkspace, keyId: string): void {
   assert.deepEqual([build.resumed, build.class], [true, 'branch']);
   const [first, last] = build.legs;
   assert.deepEqual([build.legs.length, first?.class, first?.from], [2, 'branch', null]);
+  assert.deepEqual(
+    [first?.builder, first?.stoppedIn, last?.builder, last?.stoppedIn],
+    ['first machine', 'build', 'second machine', null],
+  );
   const { digest, generation, class: made, signedBy } = last?.from ?? {};
   assert.deepEqual([last?.class, generation, made, signedBy], ['branch', 1, 'branch', keyId]);
   assert.deepEqual(

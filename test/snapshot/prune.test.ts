@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { findLeftovers, pruneLeftovers } from '../../lib/container/prune.js';
@@ -60,6 +68,29 @@ describe('pruneSnapshots', { timeout: 1_200_000 }, () => {
     const { store } = await makeThree();
     await pruneSnapshots(store, { keepDays: 3, now: new Date('2026-01-05T12:00:00Z') });
     assert.deepEqual(await namesIn(store), ['cd@1']);
+  });
+
+  it('removes copies of a damaged index after a month, or as long as snapshots stay', async () => {
+    const { store } = await makeSmall();
+    const now = new Date('2026-03-31T12:00:00Z');
+    const copy = (name: string, day: string): string => {
+      const path = join(store, name);
+      writeFileSync(path, '{');
+      utimesSync(path, new Date(day), new Date(day));
+      return path;
+    };
+    mkdirSync(store, { recursive: true });
+    const old = copy('index.json.damaged-20260301T000000Z', '2026-03-01T00:00:00Z');
+    const layout = copy('oci-layout.damaged-20260301T000000Z', '2026-03-01T00:00:00Z');
+    const fresh = copy('index.json.damaged-20260320T000000Z', '2026-03-20T00:00:00Z');
+    const others = copy('index.json.of-mine', '2020-01-01T00:00:00Z');
+    const found = async (limits: object) =>
+      (await findLeftovers(store, { now, ...limits })).map(({ what, path }) => `${what} ${path}`).sort();
+    assert.deepEqual(await found({}), [`replaced-index ${old}`, `replaced-index ${layout}`]);
+    assert.equal((await found({ keepDays: 7 })).length, 3);
+    assert.deepEqual(await found({ keepDays: 31 }), []);
+    assert.equal((await pruneLeftovers(store, { now })).length, 2);
+    assert.deepEqual([old, layout, fresh, others].map(existsSync), [false, false, true, true]);
   });
 
   it('removes by bytes the oldest first, those that have a newer one before the others', async () => {

@@ -3,12 +3,11 @@ package RBM::Resume::Plan;
 use strict;
 use warnings;
 
-use Cwd qw(getcwd);
-use Data::Dumper ();
 use Digest::SHA qw(sha256_hex);
-use Encode qw(encode);
 use JSON::PP;
 use RBM::Resume::Description;
+use RBM::Resume::Plan::Offline qw(guarded missing_sources stand_in where);
+use RBM::Resume::Plan::Speed;
 
 # What a build is made of, as rbm itself goes through it. rbm is started with
 # this module loaded in front (PERL5OPT=-MRBM::Resume::Plan) and asked for the
@@ -23,12 +22,10 @@ my $format = 1;
 my $json = JSON::PP->new->canonical->ascii;
 
 my $kept_projects;      # projects of which the name is wanted under which their container is kept
-my $seed;               # of the stand-ins for what can't be had, see stand_in
-my $has_stand_in;
+my $is_first;           # of the two walks
 my (%builds, @order);   # by the path of the output; in an order in which rbm can build them
 my (@stack, $next_frame);
 our $frame;             # of the call of input_files that is gone through
-my (%is_general, %general, %compiled);
 my %original;
 
 INIT {
@@ -59,7 +56,7 @@ sub print_plan {
         exit 0;
     }
     my $plan = walk($project, 1);
-    my $other = $has_stand_in ? do { local $/; <$from_twin> } : undef;
+    my $other = RBM::Resume::Plan::Offline::has_stand_in() ? do { local $/; <$from_twin> } : undef;
     kill 'KILL', $twin unless defined $other;
     close $from_twin;
     print $out '{"format":', $format, ',"walk":', $plan, ',"twin":', $other || 'null', "}\n";
@@ -69,7 +66,7 @@ sub print_plan {
 
 sub walk {
     my ($project, $number) = @_;
-    $seed = $number;
+    $is_first = $number == 1;
     # Made when it is first asked for, which a plan must not do.
     $RBM::DefaultConfig::default_config{rbm_tmp_dir} = '[% c("tmp_dir") %]/rbm-plan';
     my $step = $RBM::config->{step};
@@ -78,25 +75,23 @@ sub walk {
     local $RBM::config->{run} = { %{$RBM::config->{run}}, args => [ $project ] };
     no warnings 'redefine';
     no strict 'refs';
-    %original = (compile => \&Template::Provider::_compile,
-                 map { $_ => \&{"RBM::$_"} }
-                 qw(project_config project_step_config input_files input_file_need_dl input_file_id
-                    file_in_dir));
+    %original = map { $_ => \&{"RBM::$_"} }
+                qw(project_step_config input_files input_file_need_dl file_in_dir);
     use strict 'refs';
-    $is_general{$_} = 1 foreach grep { !is_special($_, @{$RBM::config}{qw(projects modules)}) }
-                                qw(notmpl projects_dir modules_dir);
+    RBM::Resume::Plan::Offline::begin($number);
+    RBM::Resume::Plan::Speed::begin();
     local *RBM::exit_error = sub { die "$_[0]\n" };
     local *RBM::create_dir = sub { return $_[0] };
     local *RBM::input_files = \&input_files;
     local *RBM::input_file_need_dl = \&input_file_need_dl;
-    local *RBM::input_file_id = \&input_file_id;
+    local *RBM::input_file_id = \&RBM::Resume::Plan::Offline::input_file_id;
     local *RBM::file_in_dir = \&file_in_dir;
     local *RBM::project_step_config = \&project_step_config;
     local *RBM::build_pkg = \&build_pkg;
-    local *RBM::execute = \&execute;
-    local *RBM::pp = \&cache_key;
-    local *Template::Provider::_compile = \&compile_template;
-    local *RBM::project_config = \&project_config;
+    local *RBM::execute = \&RBM::Resume::Plan::Offline::execute;
+    local *RBM::pp = \&RBM::Resume::Plan::Speed::cache_key;
+    local *Template::Provider::_compile = \&RBM::Resume::Plan::Speed::compile_template;
+    local *RBM::project_config = \&RBM::Resume::Plan::Speed::project_config;
     local *RBM::urlget = sub { die "nothing is downloaded for a plan\n" };
     local *RBM::run_script = sub { die "nothing is run for a plan\n" };
     # As `rbm build` begins.
@@ -115,22 +110,6 @@ sub walk {
 sub option {
     my ($project, $name, $options) = @_;
     return RBM::project_config($project, $name, $options);
-}
-
-# Runs code that may end by RBM::exit_error. What went wrong as one line, or nothing.
-sub guarded {
-    my ($code, @args) = @_;
-    my %saved = map { $_ => $RBM::config->{$_} } qw(opt run step origin_step);
-    my $old_cwd = getcwd;
-    return '' if eval { $code->(@args); 1 };
-    my $trouble = $@;
-    $RBM::config->{$_} = $saved{$_} foreach keys %saved;
-    chdir $old_cwd;
-    $trouble =~ s/\s+/ /g;
-    $trouble =~ s/ at \S+ line \d+\.?(?: |\z)/ /g;
-    $trouble =~ s/\b1\d{9}\b/?/g;
-    $trouble =~ s/\A(?:(?:Template Error: )?undef error - )*|\A\s+|\s+\z//g;
-    return $trouble || 'unknown error';
 }
 
 # One build, as build_run begins it. $output says what its caller looks for.
@@ -160,7 +139,7 @@ sub visit {
     $options = { %$options, build_id => 'rbm-resume-plan' };
     push @stack, $build;
     my $trouble = guarded(sub {
-        tell_missing_sources($build, $project, $options);
+        push @{$build->{unknown}}, missing_sources($project, $options);
         $build->{kept_name} = kept_name($project, $options) if $kept_projects->{$project};
         $next_frame = { build => $build };
         RBM::input_files('getfpaths', $project, $options);
@@ -176,7 +155,7 @@ sub visit {
 sub is_standalone {
     my ($build) = @_;
     my ($project, $step) = @$build{qw(project step)};
-    return 0 if $seed != 1;     # of the other walk only names are wanted
+    return 0 unless $is_first;  # of the other walk only names are wanted
     my $key = '';
     local @{$RBM::config}{qw(opt run step origin_step)} =
         ({}, { target => $build->{targets}, args => [ $project ] }, $step, undef);
@@ -188,21 +167,6 @@ sub output_of {
     my ($project, $options) = @_;
     my $dir = RBM::rbm_path(option($project, 'output_dir', $options));
     return ($dir, option($project, 'filename', $options) // '');
-}
-
-sub tell_missing_sources {
-    my ($build, $project, $options) = @_;
-    foreach my $kind (qw(git hg)) {
-        my $url = option($project, "${kind}_url", $options) or next;
-        push @{$build->{unknown}}, "sources: need $kind clone of $url"
-            unless -d clone_dir($kind, $project, $options);
-        return;
-    }
-}
-
-sub clone_dir {
-    my ($kind, $project, $options) = @_;
-    return RBM::rbm_path(option($project, "${kind}_clone_dir", $options) // "${kind}_clones") . "/$project";
 }
 
 # The file name that a description of this build has, see RBM::Resume::Description.
@@ -221,13 +185,6 @@ sub input_files {
     my $id;
     guarded(sub { $id = $original{input_files}->(@_) }, @_);
     return $id // sha256_hex(stand_in($action, where($project)));
-}
-
-# What rbm's look-up depends on, besides the options at run time.
-sub where {
-    my ($project) = @_;
-    my $target = $RBM::config->{run}{target};
-    return ($project, $RBM::config->{step}, ref $target ? @$target : $target // ());
 }
 
 # Called for every input file right before rbm asks whether it is to be made.
@@ -276,95 +233,6 @@ sub project_step_config {
     my $trouble = guarded(sub { $filename = $original{project_step_config}->(@_) }, @_);
     return $filename if $trouble eq '';
     return join('-', $project, stand_in($name, where($project), $options->{step}));
-}
-
-# The part of a name that an input file has, without making the file.
-sub input_file_id {
-    my ($input_file, $t, $fname, $filename) = @_;
-    my $is_told = $input_file->{input_file_id} || $input_file->{project} || $input_file->{exec}
-        || grep { ($input_file->{$_} || $input_file->{norec}{$_}) && $t->($_) } qw(sha512sum sha256sum);
-    return $original{input_file_id}->(@_) if $is_told;
-    if (!$fname || $t->('refresh_input')) {
-        return "$filename:" . sha256_hex(encode('UTF-8', $t->('content'))) if $t->('content');
-        return "$filename:" . stand_in($filename, $t->('URL') // '');
-    }
-    return $original{input_file_id}->(@_);
-}
-
-# A command of a template. Read is only what a clone has, as it is.
-sub execute {
-    my ($project, $cmd, $options) = @_;
-    my $kind = option($project, 'git_url', $options) ? 'git' : option($project, 'hg_url', $options) ? 'hg' : '';
-    my $revision = $kind ? option($project, "${kind}_hash", $options) : '';
-    RBM::exit_error("No ${kind}_hash specified for project $project") if $kind && !$revision;
-    my $said = $kind eq 'git' ? read_clone($project, $cmd, $options) : undef;
-    return $said // stand_in($project, $kind, $revision, $cmd);
-}
-
-# What a git command says in the clone; nothing where rbm would change the clone first.
-sub read_clone {
-    my ($project, $cmd, $options) = @_;
-    my $dir = clone_dir('git', $project, $options);
-    return undef if !(ref $options eq 'HASH' && $options->{exec_noco}) || !-d $dir || $cmd !~ m/^git /
-                    || option($project, 'git_submodule', $options) || !defined &RBM::git_need_fetch;
-    my $old_cwd = getcwd;
-    chdir $dir or return undef;
-    my $said;
-    if (!RBM::git_need_fetch($project, $options)) {
-        my ($stdout, undef, $success) = RBM::capture_exec($cmd);
-        chomp $stdout;
-        $said = $stdout if $success;
-    }
-    chdir $old_cwd;
-    return $said;
-}
-
-# rbm asks for some options each time that it renders anything. They are looked
-# up once for each project, unless something gives them to some step or target only.
-sub project_config {
-    my ($project, $name) = @_;
-    goto &{$original{project_config}} if ref $name || !$is_general{$name};
-    return $general{$project}{$name} //= $original{project_config}->(@_);
-}
-
-# Whether an option is set below what is common to all projects.
-sub is_special {
-    my ($name, @nodes) = @_;
-    foreach my $key (qw(targets steps)) {
-        push @nodes, map { ref $_ eq 'HASH' && $_->{$key} || () } $RBM::config, $RBM::config->{local};
-    }
-    while (defined(my $node = shift @nodes)) {
-        next unless ref $node eq 'HASH';
-        return 1 if exists $node->{$name};
-        push @nodes, values %$node;
-    }
-    return 0;
-}
-
-# What rbm keeps results under, written by the faster of the two that tell the same.
-sub cache_key {
-    my ($value) = @_;
-    return Data::Dumper->new([ $value ], undef)->Indent(0)->Sortkeys(1)->Terse(1)->Dump;
-}
-
-# Template Toolkit compiles a text anew each time; a compiled one bears any number of uses, but not within itself.
-sub compile_template {
-    my ($provider, $data, @more) = @_;
-    my $key = join("\0", $data->{name}, $data->{text});
-    if (!$compiled{$key}) {
-        my ($result, @error) = $original{compile}->($provider, $data, @more);
-        return ($result, @error) unless ref $result eq 'HASH' && $result->{data};
-        $compiled{$key} = $result->{data};
-    }
-    return { %$data, data => bless { %{$compiled{$key}} }, ref $compiled{$key} };
-}
-
-# In place of what can't be had: the same for the same thing, another one in the
-# other walk. A commit, a time or a version may be expected: ten digits are all of them.
-sub stand_in {
-    my (@what) = @_;
-    $has_stand_in = 1;
-    return 1_000_000_000 + hex(substr(sha256_hex(encode('UTF-8', join("\0", $seed, @what))), 0, 7));
 }
 
 1;
