@@ -54,7 +54,7 @@ describe(
           if (undivided !== undefined) assert.match(report.reason ?? 'it is divided', undivided);
           else assert.equal(report.reason, null);
           if (report.reason === null)
-            test.diagnostic(`stopped after ${report.stops} of ${report.steps} steps: ${script.about}`);
+            test.diagnostic(`${report.steps} steps, ${report.longs} of them long: ${script.about}`);
         });
       }
     }
