@@ -33,6 +33,7 @@ export function gitlabFiles(settings: CiSettings): CiFile[] {
       GIT_SUBMODULE_STRATEGY: 'recursive',
       RBM_RESUME_LEG: '1',
       RBM_RESUME_STALLED: '0',
+      RBM_RESUME_MERGE_REQUEST: '',
       ...(remote === null ? {} : { RBM_RESUME_REMOTE: remote }),
       ...(policy === null ? {} : { RBM_RESUME_POLICY: policy }),
     },
@@ -127,7 +128,9 @@ const LOGIN = [
 
 /** Protected variables are there on protected branches only: elsewhere what is packed is not signed. */
 const classLines = (): string[] => [
-  'if [ -n "${CI_MERGE_REQUEST_IID:-}" ]; then class="pr/$CI_MERGE_REQUEST_IID"',
+  // Another leg of a merge request's is no pipeline of it any more. The variable can but take trust away.
+  'request=${CI_MERGE_REQUEST_IID:-$RBM_RESUME_MERGE_REQUEST}',
+  'if [ -n "$request" ]; then class="pr/$request"',
   'elif [ "$CI_COMMIT_REF_PROTECTED" = true ]; then class=protected',
   'else class=branch; fi',
   'set -- --class "$class"',
@@ -172,6 +175,7 @@ function nextJob({ jobs, maxStalled }: CiSettings): object {
         '  --form "token=$CI_JOB_TOKEN" --form "ref=$CI_COMMIT_REF_NAME" \\',
         '  --form "variables[RBM_RESUME_LEG]=$((RBM_RESUME_LEG + 1))" \\',
         '  --form "variables[RBM_RESUME_STALLED]=$stalled" \\',
+        '  --form "variables[RBM_RESUME_MERGE_REQUEST]=${CI_MERGE_REQUEST_IID:-$RBM_RESUME_MERGE_REQUEST}" \\',
         '  "$CI_API_V4_URL/projects/$CI_PROJECT_ID/trigger/pipeline"; then',
         '  echo "The next leg can not be begun. Where it is about pipeline variables: Settings, CI/CD, Variables,"',
         '  echo "Minimum role to use pipeline variables: Developer. Then run this job again."',

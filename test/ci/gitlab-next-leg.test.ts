@@ -56,7 +56,8 @@ describe('the last job of a pipeline for GitLab', () => {
       env: {
         ...{ PATH: process.env.PATH, CI_JOB_TOKEN: 'of this job', CI_API_V4_URL: api.url },
         ...{ CI_PROJECT_ID: '7', CI_COMMIT_REF_NAME: BRANCH, CI_COMMIT_SHA: commit },
-        ...{ RBM_RESUME_LEG: '4', RBM_RESUME_STALLED: '1', ...env },
+        ...{ RBM_RESUME_LEG: '4', RBM_RESUME_STALLED: '1', RBM_RESUME_MERGE_REQUEST: '' },
+        ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -68,8 +69,14 @@ describe('the last job of a pipeline for GitLab', () => {
     return { status, said, triggered: api.triggered };
   }
 
-  const trigger = (stalled: string) => [
-    { ref: BRANCH, variables: { RBM_RESUME_LEG: '5', RBM_RESUME_STALLED: stalled } },
+  const trigger = (stalled: string, request = '') => [
+    {
+      ref: BRANCH,
+      variables: {
+        ...{ RBM_RESUME_LEG: '5', RBM_RESUME_STALLED: stalled },
+        RBM_RESUME_MERGE_REQUEST: request,
+      },
+    },
   ];
 
   it('begins another leg after one that was interrupted, and says that it is not the end', async () => {
@@ -78,6 +85,14 @@ describe('the last job of a pipeline for GitLab', () => {
     });
     assert.deepEqual([status, triggered], [75, trigger('0')], said);
     assert.match(said, /Not finished yet: leg 5/);
+  });
+
+  it('stays with the merge request that the first leg was of', async () => {
+    const outcomes = { gcc: INTERRUPTED };
+    const first = await next({ outcomes, env: { CI_MERGE_REQUEST_IID: '12' } });
+    assert.deepEqual(first.triggered, trigger('0', '12'), first.said);
+    const second = await next({ outcomes, env: { RBM_RESUME_MERGE_REQUEST: '12' } });
+    assert.deepEqual(second.triggered, trigger('0', '12'), second.said);
   });
 
   it('counts a leg of which a job was lost with its machine as one without progress, up to a number', async () => {
@@ -120,6 +135,33 @@ describe('the last job of a pipeline for GitLab', () => {
     assert.match(said, /Minimum role to use pipeline variables/);
     const refused = await next({ outcomes: { gcc: INTERRUPTED }, env: { CI_JOB_TOKEN: 'of another' } });
     assert.deepEqual([refused.status, refused.triggered], [1, []]);
+  });
+
+  it('has legs of a merge request’s class where another leg has taken that on', () => {
+    const [{ text: signed = '' } = {}] = ciFiles('gitlab', PLAN, {
+      ...{ policy: 'policy.yml', command: 'echo', prepare: ['true'] },
+    });
+    const { light } = parse(signed) as Record<string, { script: string[] }>;
+    const classOf = (env: Readonly<Record<string, string>>) => {
+      const { stdout, stderr } = spawnSync('bash', ['-c', String(light?.script.join('\n'))], {
+        cwd: mkdtempSync(join(root, 'leg-')),
+        env: {
+          ...{
+            PATH: process.env.PATH,
+            CI_JOB_STARTED_AT: '',
+            CI_PROJECT_DIR: '/',
+            CI_COMMIT_REF_PROTECTED: 'true',
+          },
+          ...{ RBM_RESUME_LEG: '2', RBM_RESUME_STALLED: '0', RBM_RESUME_MERGE_REQUEST: '' },
+          ...env,
+        },
+        encoding: 'utf8',
+      });
+      return /--class (\S+)/.exec(stdout)?.[1] ?? stderr;
+    };
+    assert.equal(classOf({}), 'protected');
+    assert.equal(classOf({ CI_MERGE_REQUEST_IID: '12' }), 'pr/12');
+    assert.equal(classOf({ RBM_RESUME_MERGE_REQUEST: '12' }), 'pr/12');
   });
 
   it('has a script that dash takes, too', () => {
