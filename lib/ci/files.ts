@@ -54,7 +54,7 @@ export interface CiOptions {
   readonly policy?: string | null;
   /** A registry that snapshots travel by, `oci://HOST/NAME` (GitHub, GitLab). @default none: by the caches of the service */
   readonly remote?: string | null;
-  /** A command of the workspace that edits the version of `$PROJECT`, run once a day (GitHub). @default none */
+  /** A command of the workspace that edits the version of `$PROJECT`, run once a day (GitHub, GitLab). @default none */
   readonly bump?: string | null;
   /** How many legs in a row may come to nothing. @default 3 */
   readonly maxStalled?: number;
@@ -95,7 +95,7 @@ export function ciFiles(service: CiService, plan: CiPlan, options: CiOptions = {
 
 /** The services whose configuration has a place for what not all of them can do, and what to do elsewhere. */
 const ONLY_FOR = {
-  bump: { services: ['github'], hint: 'Schedule the command with the means of that service.' },
+  bump: { services: ['github', 'gitlab'], hint: 'Schedule the command with the means of that service.' },
   remote: {
     services: ['github', 'gitlab'],
     hint: 'Set RBM_RESUME_REMOTE in the environment of its jobs, and let skopeo log in there.',

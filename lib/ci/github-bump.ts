@@ -1,4 +1,4 @@
-import { nameOf, type CiSettings } from './settings.js';
+import { nameOf, projectsOf, type CiSettings } from './settings.js';
 import { script } from './yaml.js';
 
 /**
@@ -8,7 +8,6 @@ import { script } from './yaml.js';
  */
 export function bumpOf(settings: CiSettings, command: string): object {
   const name = nameOf(settings);
-  const projects = [...new Set(settings.jobs.flatMap(({ builds }) => builds.map(({ project }) => project)))];
   return {
     name: `${name}-bump`,
     on: { schedule: [{ cron: '17 4 * * *' }], workflow_dispatch: null },
@@ -18,7 +17,7 @@ export function bumpOf(settings: CiSettings, command: string): object {
       bump: {
         'runs-on': 'ubuntu-24.04',
         'timeout-minutes': 30,
-        strategy: { 'fail-fast': false, matrix: { project: projects.sort() } },
+        strategy: { 'fail-fast': false, matrix: { project: projectsOf(settings) } },
         steps: [
           { name: 'Check out', uses: 'actions/checkout@v4', with: { submodules: 'recursive' } },
           {

@@ -1,3 +1,4 @@
+import { bumpJob, rulesBeside } from './gitlab-bump.js';
 import {
   buildCommand,
   carryDir,
@@ -18,7 +19,7 @@ import { script, toYaml } from './yaml.js';
  * was interrupted. A job that can't go on since one that it needs was interrupted ends at once.
  */
 export function gitlabFiles(settings: CiSettings): CiFile[] {
-  const { branch, jobs, policy, remote } = settings;
+  const { branch, bump, jobs, policy, remote } = settings;
   const pipeline = {
     workflow: {
       rules: [
@@ -39,6 +40,7 @@ export function gitlabFiles(settings: CiSettings): CiFile[] {
     },
     ...Object.fromEntries(jobs.map((job) => [job.id, jobOf(settings, job)])),
     'next-leg': nextJob(settings),
+    ...(bump === null ? {} : { bump: bumpJob(settings, bump, IMAGE) }),
   };
   return [
     { path: `.gitlab/${nameOf(settings)}.gitlab-ci.yml`, text: toYaml(pipeline, headOf('gitlab', settings)) },
@@ -57,7 +59,7 @@ const NOT_YET = 75;
 const outcomeOf = (job: CiJob | { readonly id: string }): string => `.rbm-resume/${job.id}.outcome`;
 
 function jobOf(settings: CiSettings, job: CiJob): object {
-  const { clones, policy, prepare, command, remote } = settings;
+  const { bump, clones, policy, prepare, command, remote } = settings;
   const dir = carryDir(job);
   const flags = [
     `--started-at "$CI_JOB_STARTED_AT" --limit ${limitOf(settings)} --stalled "$RBM_RESUME_STALLED"`,
@@ -68,6 +70,7 @@ function jobOf(settings: CiSettings, job: CiJob): object {
     stage: 'build',
     image: IMAGE,
     needs: job.needs.map((id) => ({ job: id, artifacts: true })),
+    ...(bump === null ? {} : { rules: rulesBeside('on_success') }),
     timeout: `${minutesOf(settings)} minutes`,
     // A leg that is cancelled loses its upload.
     interruptible: false,
@@ -141,11 +144,11 @@ const classLines = (): string[] => [
 ];
 
 /** Runs whatever became of the others, and looks at what they have left. */
-function nextJob({ jobs, maxStalled }: CiSettings): object {
+function nextJob({ bump, jobs, maxStalled }: CiSettings): object {
   return {
     stage: '.post',
     image: IMAGE,
-    when: 'always',
+    ...(bump === null ? { when: 'always' } : { rules: rulesBeside('always') }),
     needs: jobs.map(({ id }) => ({ job: id, artifacts: true, optional: true })),
     // It is given all outputs, too.
     timeout: '30 minutes',

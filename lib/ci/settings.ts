@@ -33,6 +33,10 @@ export interface CiSettings {
   readonly clones: readonly string[];
 }
 
+/** All projects that are built, sorted. */
+export const projectsOf = ({ jobs }: Pick<CiSettings, 'jobs'>): string[] =>
+  [...new Set(jobs.flatMap(({ builds }) => builds.map(({ project }) => project)))].sort();
+
 /** A file of a configuration, by its path in the workspace. */
 export interface CiFile {
   readonly path: string;

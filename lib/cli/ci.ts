@@ -60,7 +60,7 @@ export function registerCi(program: Command): void {
     )
     .option(
       '--bump <command>',
-      'edits the version of $PROJECT; run once a day, which proposes changes (github)',
+      'edits the version of $PROJECT; run once a day, which proposes changes (github, gitlab)',
     )
     .option('--max-stalled <count>', 'no more legs after so many that came to nothing', '3')
     .option(

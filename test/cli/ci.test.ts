@@ -67,7 +67,7 @@ describe('rbm-resume ci', () => {
       [['github', 'tor', '--heavy', 'rust'], /rust is not among what is built/],
       [['github', 'tor', '--limit', '0s'], /not a number of seconds or legs: 0/],
       [['github', 'tor', '--heavy-over', '1h'], /belong together/],
-      [['gitlab', 'tor', '--bump', 'true'], /--bump is for github, not for gitlab/],
+      [['woodpecker', 'tor', '--bump', 'true'], /--bump is for github and gitlab, not for woodpecker/],
       [
         ['woodpecker', 'tor', '--remote', 'oci://a/b'],
         /--remote is for github and gitlab[^]*RBM_RESUME_REMOTE/,
