@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint';
  * it, never from one above (docs/design.md, "Layout").
  */
 const floors = [
-  ['errors', 'digest', 'trace', 'system-error', 'plain-file', 'version'],
+  ['errors', 'digest', 'trace', 'system-error', 'plain-file', 'time', 'version'],
   ['script'],
   ['exec', 'id-map'],
   ['rootfs'],

@@ -1,3 +1,4 @@
+import { EXIT } from '../errors.js';
 import { bumpJob, rulesBeside } from './gitlab-bump.js';
 import {
   buildCommand,
@@ -54,7 +55,10 @@ const IMAGE = 'node:22-bookworm';
 const RETRY = { max: 2, when: ['runner_system_failure', 'stuck_or_timeout_failure'] };
 
 /** The last job ends so where it has begun another leg. */
-const NOT_YET = 75;
+const NOT_YET = EXIT.interruptedAndKept;
+
+/** The merge request that a leg is of. The legs after the first are no pipelines of it: their variable tells. */
+const MERGE_REQUEST = '${CI_MERGE_REQUEST_IID:-$RBM_RESUME_MERGE_REQUEST}';
 
 const outcomeOf = (job: CiJob | { readonly id: string }): string => `.rbm-resume/${job.id}.outcome`;
 
@@ -131,8 +135,8 @@ const LOGIN = [
 
 /** Protected variables are there on protected branches only: elsewhere what is packed is not signed. */
 const classLines = (): string[] => [
-  // Another leg of a merge request's is no pipeline of it any more. The variable can but take trust away.
-  'request=${CI_MERGE_REQUEST_IID:-$RBM_RESUME_MERGE_REQUEST}',
+  // A variable that anybody may pass, but it can only take trust away.
+  `request=${MERGE_REQUEST}`,
   'if [ -n "$request" ]; then class="pr/$request"',
   'elif [ "$CI_COMMIT_REF_PROTECTED" = true ]; then class=protected',
   'else class=branch; fi',
@@ -178,7 +182,7 @@ function nextJob({ bump, jobs, maxStalled }: CiSettings): object {
         '  --form "token=$CI_JOB_TOKEN" --form "ref=$CI_COMMIT_REF_NAME" \\',
         '  --form "variables[RBM_RESUME_LEG]=$((RBM_RESUME_LEG + 1))" \\',
         '  --form "variables[RBM_RESUME_STALLED]=$stalled" \\',
-        '  --form "variables[RBM_RESUME_MERGE_REQUEST]=${CI_MERGE_REQUEST_IID:-$RBM_RESUME_MERGE_REQUEST}" \\',
+        `  --form "variables[RBM_RESUME_MERGE_REQUEST]=${MERGE_REQUEST}" \\`,
         '  "$CI_API_V4_URL/projects/$CI_PROJECT_ID/trigger/pipeline"; then',
         '  echo "The next leg can not be begun. Where it is about pipeline variables: Settings, CI/CD, Variables,"',
         '  echo "Minimum role to use pipeline variables: Developer. Then run this job again."',

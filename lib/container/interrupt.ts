@@ -14,7 +14,7 @@ import { findFailure } from './build-log.js';
 import type { StoppedFile } from './interrupt-files.js';
 import { findRunner } from './stop/processes.js';
 import { DEFAULT_FINISH_STATEMENT_MS, NotYet, RestingScript } from './rest.js';
-import { letGoOn } from './script-units.js';
+import { letGoOn, resumeDir } from './script-units.js';
 import { stopScript, type StopOptions, type StopReport } from './stop/stop-script.js';
 import { namingIoFailures } from '../system-error.js';
 
@@ -122,7 +122,7 @@ async function tryToStop(
     return { how: isOver ? 'ended' : 'asked', script: null, report: null };
   }
   const script = running.name;
-  const state = join(record.container, 'rbm', 'resume', 'state');
+  const state = join(resumeDir(record.container), 'state');
   const runner = await readOneLine(join(state, 'runner'));
   if (runner !== null && /^\d+$/.test(runner)) {
     let failure: string | null = null;

@@ -8,6 +8,7 @@ import { fingerprintInputs } from './inputs.js';
 import { readStopped, type StoppedFile } from './interrupt-files.js';
 import { isWorthKeeping, type Outcome } from './outcome.js';
 import { park, type ParkResult } from './park.js';
+import { secondsFrom } from '../time.js';
 
 /** A build that has ended, and what is to be said of it. */
 export interface Ending {
@@ -126,7 +127,7 @@ function legOf(
     startedAt: record.startedAt,
     endedAt: endedAt.toISOString(),
     // One that has only restored a tree has brought nothing on, and must not pass for the one with more work in it.
-    seconds: hasWorked ? Math.max(0, (endedAt.getTime() - Date.parse(record.startedAt)) / 1000) : 0,
+    seconds: hasWorked ? secondsFrom(record.startedAt, endedAt) : 0,
     stoppedIn,
     place: how.stopped?.place ?? null,
     division: how.stopped?.place == null ? null : DIVISION,

@@ -7,6 +7,7 @@ import { hashFile } from '../store/blobs.js';
 import { workSeconds, type Leg, type LiveRecord } from '../store/record.js';
 import { STATEMENT_TYPE } from '../trust/statement.js';
 import { originOf } from './keep.js';
+import { secondsFrom } from '../time.js';
 
 export interface ProvenanceOptions {
   /** The file to write, or a folder, in which it is named after the output. */
@@ -73,7 +74,7 @@ type DescribedLeg = Omit<Leg, 'division' | 'escalation' | 'removedFiles'>;
 const lastLegOf = (record: LiveRecord, ended: Date): DescribedLeg => ({
   startedAt: record.startedAt,
   endedAt: ended.toISOString(),
-  seconds: Math.max(0, (ended.getTime() - Date.parse(record.startedAt)) / 1000),
+  seconds: secondsFrom(record.startedAt, ended),
   stoppedIn: null,
   place: null,
   jobClass: record.jobClass,

@@ -13,6 +13,7 @@ import { keptPathsIn, storePaths, type StorePaths } from '../store/paths.js';
 import { isWholeParking, parkingStem } from './parked-leftovers.js';
 import { listProcesses } from './stop/processes.js';
 import { namingIoFailures } from '../system-error.js';
+import { DAY_MS } from '../time.js';
 
 /** Something that nobody uses any more. */
 export interface Leftover {
@@ -56,8 +57,6 @@ async function lookForLeftovers(store: string, limits: LeftoverLimits): Promise<
     ...(await findReplaced(paths, limits)),
   ];
 }
-
-const DAY_MS = 24 * 3600 * 1000;
 
 /** What `repairStore` has put beside the files that it has written anew. */
 async function findReplaced(paths: StorePaths, limits: LeftoverLimits): Promise<Leftover[]> {

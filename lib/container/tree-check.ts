@@ -4,7 +4,7 @@ import { readPlainFile } from '../plain-file.js';
 import { typeOf } from '../rootfs/entry.js';
 import type { SnapshotRecord } from '../store/record.js';
 import { stateLegOf } from './inputs.js';
-import { readPosition } from './script-units.js';
+import { readPosition, unitsDir } from './script-units.js';
 
 /**
  * Where rbm's `container run`, and our own scripts, make directories and write files in a container *from the host*, before
@@ -70,7 +70,7 @@ export async function reasonAgainstState(
       : 'its record speaks of a state of a script that it does not hold';
   }
   if (position === null) return null;
-  const units = join(container, 'rbm', 'resume', 'units');
+  const units = unitsDir(container);
   const name = await readPlainFile(join(units, 'name'), 100);
   if (name?.toString('latin1').trim() !== leg?.stoppedIn)
     return 'it holds a state of another script than its record says';

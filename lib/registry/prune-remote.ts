@@ -7,6 +7,7 @@ import { readCompanion } from './companion.js';
 import { removeSnapshot } from './forget.js';
 import { companionTagOf, parseCompanionTag, parseTag, type Remote } from './remote.js';
 import { openRegistry, type Registry, type RegistryOptions } from './skopeo.js';
+import { DAY_MS } from '../time.js';
 
 export interface RemotePruneOptions extends RegistryOptions {
   /** Snapshots that were made longer ago than so many days go. @default none */
@@ -26,8 +27,6 @@ export interface PrunedManifest {
   readonly hash: ProjectHash | null;
   readonly jobClass: JobClass | null;
 }
-
-const DAY_MS = 86_400_000;
 
 /** A push leaves what belongs to a snapshot before its tag, so what is younger than this may be about to be named, in milliseconds. */
 const GRACE_MS = DAY_MS;

@@ -12,6 +12,7 @@ import {
   type ReportedLeg,
   type ReportedOutput,
 } from './reported.js';
+import { secondsFrom } from '../time.js';
 
 const isoTime = v.pipe(v.string(), v.maxLength(40), v.isoTimestamp());
 const texts = v.array(v.string());
@@ -130,7 +131,7 @@ function finishedBuild({ predicate }: v.InferOutput<typeof finishedSchema>): Rep
     legs: numberLegs(
       legs.map(({ startedAt, class: jobClass, from, ...leg }, index): ReportedLeg => {
         const isLast = index === last;
-        const seconds = Math.max(0, (Date.parse(finishedOn) - Date.parse(startedAt)) / 1000);
+        const seconds = secondsFrom(startedAt, new Date(finishedOn));
         // Earlier versions told of each leg only when it began, and of the build when it ended.
         const { endedAt = null, stoppedIn = null, place = null, builder = null } = leg;
         return {

@@ -13,6 +13,7 @@ import { removeEntries } from './drop.js';
 import { listSnapshots } from './open-store.js';
 import type { SnapshotEntry } from './snapshot.js';
 import { namingIoFailures } from '../system-error.js';
+import { DAY_MS } from '../time.js';
 
 /** Which snapshots go. Without any limit none does. */
 export interface PruneLimits {
@@ -80,8 +81,6 @@ function refuseBadLimits({ keepDays, keepGenerations, maxBytes }: PruneLimits): 
   if (keepGenerations !== undefined && !(Number.isInteger(keepGenerations) && keepGenerations >= 1))
     refuse(`at least one generation has to stay, not ${keepGenerations}`);
 }
-
-const DAY_MS = 86_400_000;
 
 async function chooseForRemoval(paths: StorePaths, options: PruneOptions): Promise<SnapshotEntry[]> {
   const { keepDays, keepGenerations, maxBytes } = options;

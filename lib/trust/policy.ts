@@ -7,6 +7,7 @@ import { messageOf, RbmResumeError } from '../errors.js';
 import { JOB_KINDS, type JobKind } from './job-class.js';
 import { parseVerifyingKey, type VerifyingKey } from './keys.js';
 import { policySchema, type PolicyFile } from './policy-schema.js';
+import { DAY_MS } from '../time.js';
 
 const MAX_POLICY_BYTES = 1024 * 1024;
 
@@ -30,8 +31,6 @@ export interface Policy {
   /** The key whose snapshots a release goes on in; `null`: releases begin clean. */
   readonly releaseSigner: string | null;
 }
-
-const DAY_MS = 86_400_000;
 
 /**
  * Reads a policy file: YAML, strictly. It may not lie in the store, which those write whom it judges.

@@ -3,9 +3,10 @@ import { signEnvelope } from './dsse.js';
 import type { JobClass } from './job-class.js';
 import type { SigningKey } from './keys.js';
 import { makeStatement } from './statement.js';
+import { DAY_MS } from '../time.js';
 
 /** How long a snapshot is good for where nobody says otherwise, in milliseconds: 30 days. */
-export const DEFAULT_EXPIRY_MS = 30 * 86_400_000;
+export const DEFAULT_EXPIRY_MS = 30 * DAY_MS;
 
 /** Who signs a snapshot, and as what. */
 export interface Signing {

