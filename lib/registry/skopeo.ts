@@ -5,7 +5,7 @@ import { damagedRemote, isDamage, isUnknown, lastMessage, remoteFailed } from '.
 import type { Remote } from './remote.js';
 import { watchProgress } from './watchdog.js';
 
-/** After so many milliseconds in which nothing moves, skopeo is ended. */
+/** After so many milliseconds in which hardly anything moves, skopeo is ended. */
 export const DEFAULT_STALL_MS = 300_000;
 
 /** A question, which moves no blobs, does not wait so long. */
@@ -148,7 +148,7 @@ async function runSkopeo(
   const [over, stalled] = [new AbortController(), new AbortController()];
   const onStall = () => {
     const seconds = Math.round(stallMs / 1000);
-    stalled.abort(remoteFailed(remote, doing, `nothing has moved for ${seconds} s`));
+    stalled.abort(remoteFailed(remote, doing, `hardly anything has moved for ${seconds} s`));
   };
   try {
     return await exec(['skopeo', ...args], {
