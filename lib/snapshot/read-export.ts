@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { lstat, open, readdir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RbmResumeError, systemErrorCode } from '../errors.js';
+import { READ_PLAIN_FILE } from '../plain-file.js';
 import { MAX_JSON_BYTES } from '../store/blobs.js';
 import { parseJson } from '../store/oci.js';
 import { findSealDamage } from '../store/sealed-json.js';
@@ -16,9 +17,6 @@ import {
 } from './export-format.js';
 
 const CHUNK_BYTES = 2 * 1024 * 1024;
-
-/** O_NONBLOCK means nothing to a regular file; a FIFO in its place would be waited for without it. */
-const READ_PLAIN_FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** An export whose parts are all there, as long as they should be. Close it, also after an error. */
 export interface OpenExport {

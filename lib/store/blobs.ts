@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
 import { lstat, open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type * as v from 'valibot';
 import { hexOf, type Digest } from '../digest.js';
 import { RbmResumeError, systemErrorCode } from '../errors.js';
+import { READ_PLAIN_FILE } from '../plain-file.js';
 import { namingIoFailures, toIoFailure } from '../system-error.js';
 import { parseJson, type Descriptor } from './oci.js';
 import type { StorePaths } from './paths.js';
@@ -147,8 +147,7 @@ async function readFully(handle: FileHandle, data: Buffer): Promise<number> {
 
 async function openRegularFile(path: string, digest: Digest): Promise<FileHandle> {
   try {
-    // O_NONBLOCK means nothing to a regular file; a FIFO in its place would be waited for without it.
-    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    return await open(path, READ_PLAIN_FILE);
   } catch (cause) {
     const code = systemErrorCode(cause);
     if (code === 'ENOENT' || code === 'ENOTDIR') throw missingBlob(digest, path);
