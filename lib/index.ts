@@ -15,13 +15,10 @@ export {
   type KeptSize,
 } from './snapshot/kept.js';
 export { openStore, type SnapshotStore } from './snapshot/open-store.js';
-export { Snapshot, type SnapshotEntry, type SnapshotLayer } from './snapshot/snapshot.js';
-export {
-  saveSnapshot,
-  type SaveOptions,
-  type SavedSnapshot,
-  type SnapshotProgress,
-} from './snapshot/save.js';
+export { Snapshot, type SnapshotEntry } from './snapshot/snapshot.js';
+export type { SnapshotLayer } from './snapshot/snapshot-layer.js';
+export type { SnapshotProgress } from './snapshot/progress.js';
+export { saveSnapshot, type SaveOptions, type SavedSnapshot } from './snapshot/save.js';
 export { packKept, type PackOptions, type PackResult } from './snapshot/pack.js';
 export { restoreSnapshot, type RestoreOptions, type RestoredSnapshot } from './snapshot/restore.js';
 export { dropSnapshots } from './snapshot/drop.js';

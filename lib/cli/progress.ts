@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type CliProgress from 'cli-progress';
 import type { SingleBar } from 'cli-progress';
-import type { SnapshotProgress } from '../snapshot/save.js';
+import type { SnapshotProgress } from '../snapshot/progress.js';
 import { formatBytes, formatDuration, printNote } from './output.js';
 
 /** What takes less than this is not shown, in milliseconds. */

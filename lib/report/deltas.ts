@@ -2,7 +2,8 @@ import { messageOf } from '../errors.js';
 import { printablePath } from '../rootfs/entry.js';
 import { ANNOTATION } from '../snapshot/annotations.js';
 import { sumGrowth, type Growth } from '../snapshot/growth.js';
-import type { Snapshot, SnapshotLayer } from '../snapshot/snapshot.js';
+import type { Snapshot } from '../snapshot/snapshot.js';
+import type { SnapshotLayer } from '../snapshot/snapshot-layer.js';
 import type { ReportedDelta, ReportedFolder, ReportedSnapshot } from './reported.js';
 
 /** Into the folders of so many of the newest deltas is looked; nobody reads more in one picture. */

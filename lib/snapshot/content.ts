@@ -3,9 +3,17 @@ import { once } from 'node:events';
 import { RbmResumeError } from '../errors.js';
 import { readLayer } from '../layer/read.js';
 import { shownPath, sizeOf, typeOf } from '../rootfs/entry.js';
+import type { LayeredTree } from '../layer/merge.js';
 import type { LayerMember } from '../layer/whiteout.js';
 import { openBlob } from '../store/blobs.js';
-import type { Snapshot, SnapshotLayer } from './snapshot.js';
+import type { StorePaths } from '../store/paths.js';
+import { archivedIn, type SnapshotLayer } from './snapshot-layer.js';
+
+/** Layers of a store, from the lowest. */
+interface StoredLayers {
+  readonly paths: StorePaths;
+  readonly layers: readonly SnapshotLayer[];
+}
 
 /** Where the bytes of a file are: a member of one layer. */
 interface Place {
@@ -16,11 +24,12 @@ interface Place {
 }
 
 /**
- * The content of a regular file of a snapshot as a stream.
+ * The content of a regular file as a stream.
+ * @param tree what the layers make
  * @throws RbmResumeError `NO_SUCH_FILE`, and through the stream what a damaged layer throws
  */
-export async function openContent(snapshot: Snapshot, path: string): Promise<Readable> {
-  const entry = (await snapshot.tree()).get(path);
+export async function openContent(of: StoredLayers, tree: LayeredTree, path: string): Promise<Readable> {
+  const entry = tree.get(path);
   if (entry === undefined || typeOf(entry) !== 'f') {
     throw new RbmResumeError(
       'NO_SUCH_FILE',
@@ -28,9 +37,9 @@ export async function openContent(snapshot: Snapshot, path: string): Promise<Rea
       { hint: '`rbm-resume ls` lists what is.', fields: { path } },
     );
   }
-  const place = await findPlace(snapshot, { number: entry.layer, path });
+  const place = await findPlace(of, { number: entry.layer, path });
   const stream = new PassThrough();
-  sendContent(snapshot, place, { stream, size: sizeOf(entry) }).then(
+  sendContent(of, place, { stream, size: sizeOf(entry) }).then(
     () => stream.end(),
     (error: unknown) => stream.destroy(error instanceof Error ? error : new Error(String(error))),
   );
@@ -39,15 +48,15 @@ export async function openContent(snapshot: Snapshot, path: string): Promise<Rea
 
 /** A name that was archived as a hard link has its bytes at its target, in the same layer or a lower one. */
 async function findPlace(
-  snapshot: Snapshot,
+  of: StoredLayers,
   from: { readonly number: number; readonly path: string },
 ): Promise<Place> {
   let { path } = from;
   for (let number = from.number; number >= 0;) {
-    const layer = snapshot.layers[number];
+    const layer = of.layers[number];
     if (layer === undefined) break;
     if (layer.baseCopies.some((copy) => copy.path === path)) return { layer, path, isBaseCopy: true };
-    const found = await findArchived(snapshot, layer, path);
+    const found = await findArchived(of, layer, path);
     if (found === null) number -= 1;
     else if (found.type === 'h') ({ target: path } = found);
     else return { layer, path, isBaseCopy: false };
@@ -57,12 +66,12 @@ async function findPlace(
 
 /** The last one of that name counts, as when the archive is extracted. */
 async function findArchived(
-  snapshot: Snapshot,
+  of: StoredLayers,
   layer: SnapshotLayer,
   path: string,
 ): Promise<LayerMember | null> {
   let found: LayerMember | null = null;
-  for await (const members of snapshot.archived(layer))
+  for await (const members of archivedIn(of.paths, layer))
     found = members.findLast((one) => one.path === path && one.type !== 'w' && one.type !== 'o') ?? found;
   return found;
 }
@@ -70,12 +79,12 @@ async function findArchived(
 const ZEROS = Buffer.alloc(1 << 16);
 
 async function sendContent(
-  snapshot: Snapshot,
+  of: StoredLayers,
   { layer, path, isBaseCopy }: Place,
   to: { readonly stream: PassThrough; readonly size: number },
 ): Promise<void> {
-  const [base = layer] = snapshot.layers;
-  const blob = await openBlob(snapshot.paths, (isBaseCopy ? base : layer).descriptor);
+  const [base = layer] = of.layers;
+  const blob = await openBlob(of.paths, (isBaseCopy ? base : layer).descriptor);
   let sent = 0;
   const send = (chunk: Buffer) => {
     to.stream.write(Buffer.from(chunk));

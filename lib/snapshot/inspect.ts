@@ -4,7 +4,8 @@ import { hasBlob } from '../store/blobs.js';
 import type { Leg } from '../store/record.js';
 import { ANNOTATION } from './annotations.js';
 import { sumGrowth, type Growth } from './growth.js';
-import type { Snapshot, SnapshotLayer } from './snapshot.js';
+import type { Snapshot } from './snapshot.js';
+import type { SnapshotLayer } from './snapshot-layer.js';
 import { namingIoFailures } from '../system-error.js';
 
 /** One layer of a snapshot, for a person to look at. */

@@ -7,8 +7,23 @@ import type { Staging } from '../store/staging.js';
 import { ANNOTATION } from './annotations.js';
 import { prepareBase, type DescribedLayer } from './base.js';
 import { openStore } from './open-store.js';
-import type { SaveOptions } from './save.js';
+import type { SnapshotProgress } from './progress.js';
 import type { Snapshot } from './snapshot.js';
+
+/** What a tree began with, and how that is stored. */
+export interface LowerOptions {
+  /** The tarball that the tree began with: plain, or packed with gzip, xz or zstd. `null`: one layer holds everything. */
+  readonly base: string | null;
+  /** The file name of the base as rbm knows it. @default the name of the file */
+  readonly baseName?: string;
+  /** The snapshot that the tree was restored from, or packed as, last. @default null */
+  readonly parent?: Digest | null;
+  /** @default 'zstd' */
+  readonly compression?: 'zstd' | 'gzip';
+  /** Leaves the base out of the store: whoever restores has to bring the identical tarball. @default false */
+  readonly withoutBase?: boolean;
+  readonly onProgress?: (progress: SnapshotProgress) => void;
+}
 
 /** What a new layer goes on top of. */
 export interface Lower {
@@ -19,7 +34,7 @@ export interface Lower {
 }
 
 /** The layers of the parent, or the base as one, and the tree that they make. */
-export async function findLower(paths: StorePaths, staging: Staging, options: SaveOptions): Promise<Lower> {
+export async function findLower(paths: StorePaths, staging: Staging, options: LowerOptions): Promise<Lower> {
   if (options.parent) {
     const parent = await openParent(paths, options.parent);
     const layers = parent.layers.map((layer) => ({

@@ -4,7 +4,8 @@ import { hashContent, type ContentHash } from '../layer/content-hash.js';
 import { readLayer } from '../layer/read.js';
 import { openBlob } from '../store/blobs.js';
 import type { StorePaths } from '../store/paths.js';
-import type { Snapshot, SnapshotLayer } from './snapshot.js';
+import type { Snapshot } from './snapshot.js';
+import type { SnapshotLayer } from './snapshot-layer.js';
 
 /**
  * Where the bytes of a file are: the layer, and which of the members of its archive, counted from 0; `WHOLE` for the blob of

@@ -7,7 +7,8 @@ import type { LayerSource } from '../layer/extract.js';
 import { mostUnpacked } from '../layer/tar-limits.js';
 import { hashFile, openBlob } from '../store/blobs.js';
 import { ANNOTATION } from './annotations.js';
-import type { Snapshot, SnapshotLayer } from './snapshot.js';
+import type { Snapshot } from './snapshot.js';
+import type { SnapshotLayer } from './snapshot-layer.js';
 
 /** A layer that is open, and how to check its digest through the same descriptor. */
 export type OpenLayer = LayerSource & { readonly verify: () => Promise<void> };

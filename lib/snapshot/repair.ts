@@ -12,7 +12,7 @@ import { namingIoFailures } from '../system-error.js';
 import { writeQuarantineNote } from './drop.js';
 import { Examination } from './find-images.js';
 import { blobsOf, planRebuild, type RebuildPlan } from './rebuild-index.js';
-import type { SnapshotProgress } from './save.js';
+import type { SnapshotProgress } from './progress.js';
 
 /** What a repair did. */
 export interface RepairResult {

@@ -20,7 +20,7 @@ import { requireTrusted, signedTreeDigest } from './judge-snapshot.js';
 import { openLayers, type OpenLayer } from './open-layers.js';
 import { openStore } from './open-store.js';
 import { tellingReplacement } from './replaced.js';
-import type { SnapshotProgress } from './save.js';
+import type { SnapshotProgress } from './progress.js';
 import type { Snapshot } from './snapshot.js';
 import { LayerCheck } from './verify-layer.js';
 import { namingIoFailures } from '../system-error.js';

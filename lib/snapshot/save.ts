@@ -1,6 +1,5 @@
 import { rename, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Digest } from '../digest.js';
 import { RbmResumeError } from '../errors.js';
 import { findChanges, type Changes } from '../layer/changes.js';
 import {
@@ -11,7 +10,7 @@ import {
   type LayeredTree,
 } from '../layer/merge.js';
 import { treeDigest } from '../layer/tree-digest.js';
-import { writeLayer, type LayerProgress } from '../layer/write.js';
+import { writeLayer } from '../layer/write.js';
 import { writeListing, type ListingSummary } from '../rootfs/baseline.js';
 import { hashRecords, openScan, type ScannedTree } from '../rootfs/scan.js';
 import { readXattrs } from '../rootfs/xattrs.js';
@@ -26,47 +25,27 @@ import { ANNOTATION } from './annotations.js';
 import { copiesAnnotation, findBaseCopies, memberOf } from './base-copies.js';
 import { layerAnnotations, putListing, type PreparedLayer } from './base.js';
 import { commitImage } from './image.js';
-import { findLower, type Lower } from './lower.js';
-import { bounded, type Snapshot } from './snapshot.js';
+import { findLower, type Lower, type LowerOptions } from './lower.js';
+import { bounded } from './snapshot-layer.js';
+import type { Snapshot } from './snapshot.js';
 import { namingIoFailures } from '../system-error.js';
 
-/**
- * What is being done for a snapshot, and how far it has come. `bytes` are those of archives, uncompressed while they are
- * written or read for the first time; while `restoring`, `verifying` and `copying` those of blobs.
- */
-export interface SnapshotProgress extends LayerProgress {
-  readonly what: 'reading the base' | 'packing' | 'restoring' | 'checking' | 'copying' | 'verifying';
-  /** Of how many bytes, where that is known. */
-  readonly totalBytes: number | null;
-}
-
-export interface SaveOptions {
+export interface SaveOptions extends LowerOptions {
   /** The tree. Nobody may write to it meanwhile. Its files belong to ids of the caller's id map. */
   readonly rootfs: string;
   /** What is known of the build; its hash is the key. */
   readonly record: SnapshotRecord;
-  /** The tarball that the tree began with: plain, or packed with gzip, xz or zstd. `null`: one layer holds everything. */
-  readonly base: string | null;
-  /** The file name of the base as rbm knows it. @default the name of the file */
-  readonly baseName?: string;
   /**
-   * The listing of the tree (`writeListing`) when it was as {@link parent}, or {@link base}, has it. `null`: nothing is
+   * The listing of the tree (`writeListing`) when it was as `parent`, or `base`, has it. `null`: nothing is
    * known of its content, so everything is packed.
    */
   readonly baseline: string | null;
-  /** The snapshot that the tree was restored from, or packed as, last. @default null */
-  readonly parent?: Digest | null;
-  /** @default 'zstd' */
-  readonly compression?: 'zstd' | 'gzip';
-  /** Leaves the base out of the store: whoever restores has to bring the identical tarball. @default false */
-  readonly withoutBase?: boolean;
   /** Where the listing of the tree goes: the baseline of the next snapshot. @default nowhere */
   readonly listingTo?: string;
   /** Who signs it. @default nobody */
   readonly signing?: Signing;
   /** Of which snapshots it takes the place: those that a job of this policy and class may use. @default all of its hash */
   readonly trust?: Trust;
-  readonly onProgress?: (progress: SnapshotProgress) => void;
 }
 
 export interface SavedSnapshot {

@@ -2,7 +2,8 @@ import type { Digest } from '../digest.js';
 import { RbmResumeError } from '../errors.js';
 import type { BlobName } from '../store/blobs.js';
 import { ANNOTATION } from './annotations.js';
-import type { Snapshot, SnapshotLayer } from './snapshot.js';
+import type { Snapshot } from './snapshot.js';
+import type { SnapshotLayer } from './snapshot-layer.js';
 
 /** What a snapshot consists of, for those who carry it elsewhere. */
 export interface SnapshotBlobs {

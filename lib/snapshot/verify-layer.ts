@@ -10,8 +10,9 @@ import type { StorePaths } from '../store/paths.js';
 import { shownPath } from '../rootfs/entry.js';
 import { ANNOTATION } from './annotations.js';
 import { readListingBlob } from './base.js';
-import type { SnapshotProgress } from './save.js';
-import type { Snapshot, SnapshotLayer } from './snapshot.js';
+import type { SnapshotProgress } from './progress.js';
+import type { Snapshot } from './snapshot.js';
+import type { SnapshotLayer } from './snapshot-layer.js';
 
 /** Checks layers and their listings; what several snapshots share is read once. */
 export class LayerCheck {

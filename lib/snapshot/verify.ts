@@ -10,7 +10,7 @@ import { storePaths, type StorePaths } from '../store/paths.js';
 import { findReachable } from '../store/reachable.js';
 import { judgeEntries, type JudgedEntry } from './index-entries.js';
 import { snapshotsAmong } from './open-store.js';
-import type { SnapshotProgress } from './save.js';
+import type { SnapshotProgress } from './progress.js';
 import { Snapshot, type SnapshotEntry } from './snapshot.js';
 import { checkAttestation, checkPlatform, findIndexFlaws } from './verify-index.js';
 import { LayerCheck } from './verify-layer.js';
