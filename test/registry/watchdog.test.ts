@@ -26,10 +26,10 @@ async function isGivenUp(bytes: number): Promise<boolean> {
     pipe.resume();
     const { pid } = child;
     const stalled = new Promise<boolean>((resolve) => {
-      watchProgress(pid, { stallMs: 3_000, over: over.signal, onStall: () => resolve(true) });
+      watchProgress(pid, { stallMs: 2_000, over: over.signal, onStall: () => resolve(true) });
     });
     // Longer than what counts as standing still.
-    return await Promise.race([stalled, sleep(8_000, false, { signal: over.signal })]);
+    return await Promise.race([stalled, sleep(5_000, false, { signal: over.signal })]);
   } finally {
     over.abort();
     child.kill('SIGKILL');
