@@ -8,7 +8,7 @@ import {
   minutesOf,
   nameOf,
   publishedDir,
-  sumCommand,
+  sumCommands,
   type CiFile,
   type CiSettings,
 } from './settings.js';
@@ -117,8 +117,7 @@ function jobOf(settings: CiSettings, job: CiJob): object {
         `  ${buildCommand(settings, job.roots)}`,
         ')',
         `if grep -q '^outcome=finished' ${outcomeOf(job)}; then`,
-        `  mkdir -p ${publishedDir(job)}`,
-        `  ${sumCommand(job)}`,
+        ...sumCommands(job).map((line) => `  ${line}`),
         'fi',
       ]),
     ],

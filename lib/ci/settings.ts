@@ -49,9 +49,14 @@ export const carryDir = (job: CiJob): string => `.rbm-resume/${job.id}`;
 /** What a finished job publishes: sha256sums, and how its outputs came about. */
 export const publishedDir = (job: CiJob): string => `.rbm-resume/${job.id}/published`;
 
-/** Writes the sums of all that a job has built, as `compare` reads them. */
-export const sumCommand = (job: CiJob): string =>
-  `find ${job.outputs.map(word).join(' ')} -type f -exec sha256sum {} + | LC_ALL=C sort -k 2 > ${publishedDir(job)}/sha256sums`;
+/** Writes the sums of all that a job has built, as `compare` reads them. Of what rbm makes on the way not all need be there. */
+export const sumCommands = (job: CiJob): string[] => {
+  const outputs = job.outputs.map(word).join(' ');
+  return [
+    `mkdir -p ${publishedDir(job)} ${outputs}`,
+    `find ${outputs} -type f -exec sha256sum {} + | LC_ALL=C sort -k 2 > ${publishedDir(job)}/sha256sums`,
+  ];
+};
 
 /** The name of the whole, such as `rbm-clang`. */
 export const nameOf = ({ project }: Pick<CiSettings, 'project'>): string =>
