@@ -169,10 +169,11 @@ describe('the daily look for newer versions', () => {
   });
 
   it('is a workflow that is right by actionlint', async () => {
-    const files = ciFiles('github', PLAN, { ...HEAVY, bump: './tools/bump "$PROJECT"' });
+    const files = ciFiles('github', PLAN, { ...HEAVY, branch: 'dev', bump: './tools/bump "$PROJECT"' });
     const [, , bump] = files;
     assert.equal(bump?.path, '.github/workflows/rbm-firefox-bump.yml');
     assert.deepEqual(await findings(bump.text), []);
+    assert.match(bump.text, /ref: dev\n[\s\S]*gh pr create --base dev /);
   });
 });
 
