@@ -209,6 +209,17 @@ describe('the pipeline for GitLab', () => {
     );
   });
 
+  it('needs no more jobs in its last one than GitLab takes', () => {
+    const projects = Array.from({ length: 51 }, (_, index) => `p${index}`);
+    const needs = (count: number) => {
+      const some = projects.slice(0, count);
+      const plan = { ...PLAN, project: 'p0', builds: some.map((project) => build(project)) };
+      const [{ text = '' } = {}] = ciFiles('gitlab', plan, { heavy: some });
+      return (parse(text) as Record<string, { needs?: unknown[] }>)['next-leg']?.needs?.length;
+    };
+    assert.deepEqual([needs(50), needs(51)], [50, undefined]);
+  });
+
   it('would be found wrong with a field that GitLab does not have', () => {
     const [{ text = '' } = {}] = ciFiles('gitlab', PLAN, HEAVY);
     assert.notEqual(preview(root, text.replaceAll('when: always\n', 'when: sometimes\n')).status, 0);
