@@ -99,6 +99,7 @@ export {
   type LegPlan,
   type LegStart,
 } from './leg/leg.js';
+export { leaveExport } from './leg/leave-export.js';
 export { gatherReport, type Report, type ReportOptions } from './report/report.js';
 export {
   type FinishedBuild,

@@ -11,6 +11,9 @@ import {
 } from './settings.js';
 import { script, toYaml } from './yaml.js';
 
+/** When the task began. */
+const BEGAN = '/tmp/rbm-resume-began';
+
 /** How many tasks each job gets: Cirrus CI starts none by itself. */
 const LEGS = { heavy: 8, light: 2 };
 
@@ -60,7 +63,11 @@ function taskOf(
   return {
     ...(at.before.length === 0 ? {} : { depends_on: at.before }),
     timeout_in: `${minutesOf(settings)}m`,
-    container: { image: 'debian:bookworm', cpu: 8, memory: '16G' },
+    // Debian's own Node.js is too old, and rbm is a submodule in most workspaces.
+    container: { image: 'node:22-bookworm', cpu: 8, memory: '16G' },
+    env: { CIRRUS_CLONE_SUBMODULES: 'true' },
+    // Before the caches, which take time to fetch.
+    began_script: [`date +%s > ${BEGAN}`],
     ...Object.fromEntries(
       cached.map(({ path, key }) => [
         `${key.replace(/[^A-Za-z0-9]+/g, '_')}_cache`,
@@ -75,7 +82,7 @@ function taskOf(
     leg_script: [
       script([
         'set -eu',
-        'began=$(date +%s) outcome=$(mktemp)',
+        `began=$(cat ${BEGAN}) outcome=$(mktemp)`,
         ...prepare,
         `${command} leg ${dir} --started-at "$began" --limit ${limitOf(settings)} --outcome "$outcome" -- \\`,
         `  ${buildCommand(settings, job.roots)}`,

@@ -50,7 +50,7 @@ export interface CiOptions {
   readonly limitSeconds?: number;
   /** @default `main` */
   readonly branch?: string;
-  /** A policy file in the workspace. @default none: nothing is signed */
+  /** A policy file in the workspace (GitHub, GitLab). @default none: nothing is signed */
   readonly policy?: string | null;
   /** A registry that snapshots travel by, `oci://HOST/NAME` (GitHub, GitLab). @default none: by the caches of the service */
   readonly remote?: string | null;
@@ -96,6 +96,10 @@ export function ciFiles(service: CiService, plan: CiPlan, options: CiOptions = {
 /** The services whose configuration has a place for what not all of them can do, and what to do elsewhere. */
 const ONLY_FOR = {
   bump: { services: ['github', 'gitlab'], hint: 'Schedule the command with the means of that service.' },
+  policy: {
+    services: ['github', 'gitlab'],
+    hint: 'Set RBM_RESUME_POLICY and RBM_RESUME_CLASS in the environment of its jobs.',
+  },
   remote: {
     services: ['github', 'gitlab'],
     hint: 'Set RBM_RESUME_REMOTE in the environment of its jobs, and let skopeo log in there.',

@@ -19,7 +19,11 @@ export function bumpOf(settings: CiSettings, command: string): object {
         'timeout-minutes': 30,
         strategy: { 'fail-fast': false, matrix: { project: projectsOf(settings) } },
         steps: [
-          { name: 'Check out', uses: 'actions/checkout@v4', with: { submodules: 'recursive' } },
+          {
+            name: 'Check out',
+            uses: 'actions/checkout@v4',
+            with: { ref: settings.branch, submodules: 'recursive' },
+          },
           {
             name: 'Look for a newer version, and propose it',
             env: { GH_TOKEN: '${{ github.token }}', PROJECT: '${{ matrix.project }}' },

@@ -5,7 +5,7 @@ import {
   limitOf,
   nameOf,
   publishedDir,
-  sumCommand,
+  sumCommands,
   type CiSettings,
 } from './settings.js';
 import { script } from './yaml.js';
@@ -13,28 +13,33 @@ import { script } from './yaml.js';
 /** When the job began, as the service counts: nothing comes before it. */
 const BEGAN = '"$RUNNER_TEMP/rbm-resume-began"';
 
+/** The leg has ended by itself: what was killed may have left half of something. */
+const ENDED = "${{ always() && steps.leg.outputs.outcome != '' }}";
+
+/** It has built something, if not yet all: what is not saved is built anew by the next leg. */
+const BUILT = "${{ always() && steps.leg.outputs.progress == 'true' }}";
+
 /**
  * The steps of one leg. Caches can't be changed once they are written, so each leg writes new ones, the newest of a name is
- * restored, and those before it are removed. Snapshots and times are saved whatever became of the build; times come last, since they
- * tell how long the snapshots took.
+ * restored, and those before it are removed. All is saved also of a leg that was interrupted or has failed, and nothing of one that
+ * was killed: the newest cache is then still that of the leg before. Times come last, since they tell how long the snapshots took.
  */
 export function stepsOf(settings: CiSettings, job: CiJob): object[] {
   const { jobs, clones, prepare, remote } = settings;
   const needed = jobs.filter(({ id }) => job.needs.includes(id));
   const dir = carryDir(job);
   const snapshots = { what: `snapshots-${job.id}`, paths: [`${dir}/snapshots`] };
-  const always = '${{ always() }}';
   const published = publishedDir(job);
   // What an earlier leg has finished was saved and published then.
   const withOutput =
     "${{ always() && steps.leg.outputs.outcome == 'finished' && steps.leg.outputs.progress == 'true' }}";
   return [
     { name: 'Note when the job began', run: script([`date +%s > ${BEGAN}`]) },
-    { name: 'Check out', uses: 'actions/checkout@v4', with: { submodules: 'recursive' } },
+    { name: 'Check out', uses: 'actions/checkout@v4', with: CHECKOUT },
     { name: 'Set up Node.js', uses: 'actions/setup-node@v4', with: { 'node-version': '22' } },
     { name: 'Prepare the machine', run: script(prepare) },
-    restore(settings, { what: `out-${job.id}`, paths: job.outputs }),
-    ...needed.map((one) => restore(settings, { what: `out-${one.id}`, paths: one.outputs })),
+    restore(settings, outputsOf(job)),
+    ...needed.map((one) => restore(settings, outputsOf(one))),
     ...clones.map((folder) =>
       restore(settings, { what: `clones-${job.id}-${slug(folder)}`, paths: [folder] }),
     ),
@@ -44,14 +49,14 @@ export function stepsOf(settings: CiSettings, job: CiJob): object[] {
     legStep(settings, job),
     {
       name: 'Tell what was done',
-      if: always,
+      if: '${{ always() }}',
       'continue-on-error': true,
       run: script([`${settings.command} report --markdown "$GITHUB_STEP_SUMMARY"`]),
     },
     {
       name: 'Sum up what was built',
       if: withOutput,
-      run: script([`mkdir -p ${published}`, sumCommand(job)]),
+      run: script(sumCommands(job)),
     },
     {
       name: 'Publish the sums, and how the outputs came about',
@@ -62,19 +67,25 @@ export function stepsOf(settings: CiSettings, job: CiJob): object[] {
     },
     {
       name: 'Note when the upload began',
-      if: always,
+      if: ENDED,
       run: script([`mkdir -p ${dir}/state`, stamp(dir, 'began')]),
     },
-    ...(remote === null ? [save(settings, { ...snapshots, if: always })] : []),
-    save(settings, { what: `out-${job.id}`, paths: job.outputs, if: withOutput }),
+    ...(remote === null ? [save(settings, { ...snapshots, if: ENDED })] : []),
+    save(settings, { ...outputsOf(job), if: BUILT }),
     ...clones.map((folder) =>
-      save(settings, { what: `clones-${job.id}-${slug(folder)}`, paths: [folder], if: always }),
+      save(settings, { what: `clones-${job.id}-${slug(folder)}`, paths: [folder], if: ENDED }),
     ),
-    { name: 'Note when the upload ended', if: always, run: script([stamp(dir, 'ended')]) },
-    save(settings, { what: `times-${job.id}`, paths: [`${dir}/state`], if: always }),
+    { name: 'Note when the upload ended', if: ENDED, run: script([stamp(dir, 'ended')]) },
+    save(settings, { what: `times-${job.id}`, paths: [`${dir}/state`], if: ENDED }),
     pruneStep(settings, job),
   ];
 }
+
+/** With how they came about: what one leg has built, a later one publishes. */
+const outputsOf = (job: CiJob) => ({ what: `out-${job.id}`, paths: [...job.outputs, publishedDir(job)] });
+
+/** What runs after the checkout needs no token to read the repository with. */
+const CHECKOUT = { submodules: 'recursive', 'persist-credentials': false };
 
 /** The service's own registry. */
 export const GITHUB_REGISTRY = 'oci://ghcr.io/';
@@ -175,7 +186,7 @@ function pruneStep(settings: CiSettings, job: CiJob): object {
   const kinds = [...['snapshots', 'times', 'out'].map((kind) => `${kind}-${job.id}`), ...clones];
   return {
     name: 'Remove the caches of the legs before',
-    if: '${{ always() }}',
+    if: ENDED,
     // The token of a pull request from a fork may not.
     'continue-on-error': true,
     env: { GH_TOKEN: '${{ github.token }}' },

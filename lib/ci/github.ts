@@ -1,5 +1,5 @@
 import { bumpOf } from './github-bump.js';
-import { followUpOf, LAST_JOB, VERDICT } from './github-follow-up.js';
+import { followUpOf, LAST_JOB, TRY, VERDICT } from './github-follow-up.js';
 import { GITHUB_REGISTRY, stepsOf } from './github-steps.js';
 import { headOf, minutesOf, nameOf, type CiFile, type CiSettings } from './settings.js';
 import type { CiJob } from './jobs.js';
@@ -68,10 +68,11 @@ function beginJob({ maxStalled }: CiSettings): object {
         id: 'count',
         env: { GH_TOKEN: '${{ github.token }}' },
         run: script([
+          TRY,
           'stalled=0',
           'for ((attempt = GITHUB_RUN_ATTEMPT - 1; attempt > 0; attempt--)); do',
-          '  verdict=$(gh api --paginate "repos/$GITHUB_REPOSITORY/actions/runs/$GITHUB_RUN_ID/attempts/$attempt/jobs" \\',
-          `    --jq '.jobs[] | select(.name == "${LAST_JOB}") | .steps[] | select(.conclusion == "failure") | .name')`,
+          '  verdict=$(try gh api --paginate "repos/$GITHUB_REPOSITORY/actions/runs/$GITHUB_RUN_ID/attempts/$attempt/jobs" \\',
+          `    --jq '.jobs[] | select(.name == "${LAST_JOB}") | .steps[] | select(.conclusion == "failure") | .name') || verdict=`,
           `  if [ "$verdict" != '${VERDICT.stalled}' ]; then break; fi`,
           '  stalled=$((stalled + 1))',
           'done',

@@ -136,22 +136,32 @@ function named(groups: readonly JobBuild[][], { isHeavy, innerOutputs }: Naming)
   });
 }
 
+/**
+ * What is something else in the configuration of a service: jobs of ours, and keywords of GitLab, which stand beside the jobs.
+ * Source: GitLab, "CI/CD YAML syntax reference", job names and global keywords.
+ */
+const RESERVED: ReadonlySet<string> = new Set([
+  ...['begin', 'complete', 'next-leg', 'bump'],
+  ...['after_script', 'before_script', 'cache', 'default', 'false', 'image', 'include', 'nil', 'pages'],
+  ...['services', 'spec', 'stages', 'true', 'types', 'variables', 'workflow'],
+]);
+
 const slug = (id: string): string => {
   const text = id.replace(/[^A-Za-z0-9_]+/g, '-').replace(/^-|-$/g, '');
-  return /^[A-Za-z]/.test(text) ? text : `build-${text}`;
+  return /^[A-Za-z]/.test(text) && !RESERVED.has(text) ? text : `build-${text}`;
 };
 
 /** A job needs none that has not all it needs: what a light group needs, needs fewer heavy builds than it does. */
 function inOrder(jobs: readonly CiJob[]): CiJob[] {
   const ordered: CiJob[] = [];
+  const done = new Set<string>();
   const left = new Set(jobs);
   while (left.size > 0) {
-    const ready = [...left].filter(({ needs }) =>
-      needs.every((need) => ordered.some((job) => job.id === need)),
-    );
+    const ready = [...left].filter(({ needs }) => needs.every((need) => done.has(need)));
     if (ready.length === 0) throw new Error('the jobs of a plan need each other');
     for (const job of ready) {
       ordered.push(job);
+      done.add(job.id);
       left.delete(job);
     }
   }

@@ -49,9 +49,18 @@ export const carryDir = (job: CiJob): string => `.rbm-resume/${job.id}`;
 /** What a finished job publishes: sha256sums, and how its outputs came about. */
 export const publishedDir = (job: CiJob): string => `.rbm-resume/${job.id}/published`;
 
-/** Writes the sums of all that a job has built, as `compare` reads them. */
-export const sumCommand = (job: CiJob): string =>
-  `find ${job.outputs.map(word).join(' ')} -type f -exec sha256sum {} + | LC_ALL=C sort -k 2 > ${publishedDir(job)}/sha256sums`;
+/**
+ * Writes the sums of all that a job has built, by the names that provenance has for them, so that `compare` finds both to be the
+ * same. Of what rbm makes on the way not all need be there.
+ */
+export const sumCommands = (job: CiJob): string[] => {
+  const outputs = job.outputs.map(word).join(' ');
+  return [
+    `mkdir -p ${publishedDir(job)} ${outputs}`,
+    `for folder in ${outputs}; do (cd "$folder" && find . -type f -exec sha256sum {} +); done |`,
+    `  sed 's:  \\./:  :' | LC_ALL=C sort -u -k 2 > ${publishedDir(job)}/sha256sums`,
+  ];
+};
 
 /** The name of the whole, such as `rbm-clang`. */
 export const nameOf = ({ project }: Pick<CiSettings, 'project'>): string =>

@@ -52,7 +52,7 @@ export function registerCi(program: Command): void {
     .option('--branch <name>', 'whose pushes are built', 'main')
     .option(
       '--policy <file>',
-      'whose snapshots are used, a file of the workspace: then jobs tell their class',
+      'whose snapshots are used, a file of the workspace: then jobs tell their class (github, gitlab)',
     )
     .option(
       '--remote <url>',

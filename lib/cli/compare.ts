@@ -1,8 +1,9 @@
+import { realpath } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { compareOutputs, type ComparedOutput } from '../compare/compare-outputs.js';
 import type { ToldLeg } from '../compare/told-leg.js';
-import { readOutputs, type ToldOutput } from '../compare/read-outputs.js';
-import { EXIT } from '../errors.js';
+import { readOutputs, type OutputSource, type ToldOutput } from '../compare/read-outputs.js';
+import { EXIT, RbmResumeError } from '../errors.js';
 import { fromBytes, printablePath, shownText } from '../rootfs/entry.js';
 import { printJson, printLine, printTable } from './output.js';
 
@@ -13,14 +14,50 @@ export function registerCompare(program: Command): void {
     .argument('<files...>', 'one for each builder: provenance, a list of sha256sum, or a folder of these')
     .option('--json', 'print as JSON')
     .action(async (files: string[], flags: { json?: true }) => {
+      await refuseTwice(files);
       const sources = await Promise.all(files.map(readOutputs));
       const outputs = compareOutputs(sources);
       process.exitCode = exitStatusOf(outputs, files.length);
-      if (flags.json) return printJson({ sources: files, outputs });
+      if (flags.json) return printJson(toJson(sources, outputs));
       printTable(['OUTPUT', 'VERDICT', ...files], outputs.map(rowOf));
       printLine(summaryOf(outputs));
       legsOfDifferent(outputs, files).forEach(printLine);
     });
+}
+
+/** One builder always agrees with himself. @throws RbmResumeError `USAGE` */
+async function refuseTwice(files: readonly string[]): Promise<void> {
+  const known = new Set<string>();
+  for (const file of files) {
+    // What is not there is told when it is read.
+    const path = await realpath(file).catch(() => null);
+    if (path === null) continue;
+    if (known.has(path))
+      throw new RbmResumeError('USAGE', `${file} is given twice`, { hint: 'Give each builder once.' });
+    known.add(path);
+  }
+}
+
+/** The legs of a build stand once, however many outputs it has: `build` is their place among those of the source. */
+function toJson(sources: readonly OutputSource[], outputs: readonly ComparedOutput[]): object {
+  const builds = sources.map(({ outputs: all }) => [
+    ...new Set([...all.values()].map(({ toldLegs }) => toldLegs).filter((legs) => legs.length > 0)),
+  ]);
+  return {
+    sources: sources.map(({ source }, index) => ({
+      source,
+      builds: (builds[index] ?? []).map((legs) => ({ legs })),
+    })),
+    outputs: outputs.map(({ name, verdict, told }) => ({
+      ...{ name, verdict },
+      told: told.map((one, index) => {
+        if (one === null) return null;
+        const { sha256, resumed, legs, toldLegs } = one;
+        const build = builds[index]?.indexOf(toldLegs) ?? -1;
+        return { sha256, resumed, legs, build: build < 0 ? null : build };
+      }),
+    })),
+  };
 }
 
 /** Where somebody has not built an output, or there is nobody to compare with, nothing is proved. */

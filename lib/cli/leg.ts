@@ -2,8 +2,8 @@ import { appendFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { RunResult } from '../container/run.js';
 import { RbmResumeError } from '../errors.js';
-import { judgeLeg, leaveTimes, legPaths, planLeg, takeOver, workOf, type LegEnd } from '../leg/leg.js';
-import { exportSnapshots } from '../snapshot/export.js';
+import { leaveExport } from '../leg/leave-export.js';
+import { judgeLeg, leaveTimes, planLeg, takeOver, workOf, type LegEnd } from '../leg/leg.js';
 import { pruneSnapshots } from '../snapshot/prune-snapshots.js';
 import type { Signing } from '../trust/sign.js';
 import type { Remote } from '../registry/remote.js';
@@ -143,7 +143,7 @@ async function dropOld(store: string, keepDays: number): Promise<void> {
 
 async function writeExport(store: string, dir: string, flags: LegFlags): Promise<boolean> {
   try {
-    const { bytes, snapshots } = await exportSnapshots(store, legPaths(dir).snapshots, {
+    const { bytes, snapshots } = await leaveExport(store, dir, {
       maxPartSize: parseSize(flags.maxPartSize),
       withoutBase: flags.withoutBase ?? false,
     });

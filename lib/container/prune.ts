@@ -65,8 +65,12 @@ async function findReplaced(paths: StorePaths, limits: LeftoverLimits): Promise<
   for (const name of await namesIn(paths.root)) {
     const path = join(paths.root, name);
     if (!/^(?:index\.json|oci-layout)\.damaged-/.test(name)) continue;
-    const { mtimeMs } = await stat(path);
-    if (now.getTime() - mtimeMs > keepDays * DAY_MS)
+    const made = await stat(path).catch((error: unknown) => {
+      // Somebody has removed it meanwhile, by hand or by a prune of his own.
+      if (systemErrorCode(error) === 'ENOENT') return null;
+      throw error;
+    });
+    if (made !== null && now.getTime() - made.mtimeMs > keepDays * DAY_MS)
       found.push({ what: 'replaced-index', path, project: null });
   }
   return found;

@@ -16,6 +16,10 @@ import { LEG_TIMES_FORMAT, parseLegTimes, reserveMs, type LegTimes } from './res
 export const legPaths = (dir: string) => ({
   /** An export. */
   snapshots: join(dir, 'snapshots'),
+  /** The export of this leg, until it is whole; see `leaveExport`. */
+  next: join(dir, 'snapshots.next'),
+  /** What it takes the place of. */
+  last: join(dir, 'snapshots.last'),
   state: join(dir, 'state'),
   times: join(dir, 'state', 'times.json'),
   /** When the service began to carry `snapshots` away, and when it was through: `date +%s`, by steps of the job. */
@@ -63,12 +67,18 @@ export async function takeOver(
   dir: string,
   trust: Trust,
 ): Promise<{ readonly imported: ImportedSnapshots | null; readonly trouble: string | null }> {
-  try {
-    return { imported: await importSnapshots(store, legPaths(dir).snapshots, { trust }), trouble: null };
-  } catch (error) {
-    const isFirst = error instanceof RbmResumeError && error.code === 'NO_EXPORT';
-    return { imported: null, trouble: isFirst ? null : messageOf(error) };
+  const { snapshots, next, last } = legPaths(dir);
+  let trouble: string | null = null;
+  // A leg that was killed may have left only what was about to be put in its place.
+  for (const from of [snapshots, next, last]) {
+    try {
+      return { imported: await importSnapshots(store, from, { trust }), trouble: null };
+    } catch (error) {
+      const isNone = error instanceof RbmResumeError && error.code === 'NO_EXPORT';
+      if (!isNone) trouble ??= messageOf(error);
+    }
   }
+  return { imported: null, trouble };
 }
 
 export interface LegEnd {
@@ -88,8 +98,8 @@ export function judgeLeg(of: {
   const { result, before, isKept } = of;
   // Where all was built before, nothing is brought on.
   if (result.outcome === 'finished') return { outcome: 'finished', progress: result.containers.length > 0 };
-  if (result.outcome === 'failed') return { outcome: 'failed', progress: false };
   const hasFinishedOne = result.containers.some(({ outcome }) => outcome === 'succeeded');
+  if (result.outcome === 'failed') return { outcome: 'failed', progress: hasFinishedOne };
   const hasGrown = isKept && of.workSeconds > (before?.workSeconds ?? 0);
   return { outcome: 'interrupted', progress: hasFinishedOne || hasGrown };
 }

@@ -1,4 +1,5 @@
 import { isAbsolute, join, relative, resolve } from 'node:path';
+import { RbmResumeError } from '../errors.js';
 import { askRbm, type WalkedBuild } from './ask-rbm.js';
 import { buildIds } from './build-ids.js';
 import { readKeptBuilds, type KeptBuilds } from './kept-builds.js';
@@ -21,7 +22,8 @@ export interface PlanOptions {
 /**
  * Asks rbm what `rbm build PROJECT --step STEP --target T…` would build, in its order. Nothing is built, downloaded, cloned
  * or written; what would need that is named in {@link PlannedBuild.unknown}. The same workspace gives the same plan.
- * @throws RbmResumeError `COMMAND_NOT_FOUND`; `COMMAND_FAILED` with what rbm says, such as of a project that it does not know
+ * @throws RbmResumeError `COMMAND_NOT_FOUND`; `COMMAND_FAILED` with what rbm says, such as of a project that it does not know;
+ *   `BAD_CONFIG` where projects need each other
  */
 export async function planBuild(options: PlanOptions): Promise<Plan> {
   const workspace = resolve(options.workspace);
@@ -42,7 +44,22 @@ export async function planBuild(options: PlanOptions): Promise<Plan> {
       isNeeded: needed.has(build.key),
     }),
   );
+  refuseCircles(builds);
   return { project, step, targets, builds };
+}
+
+/** rbm itself would begin with one of them again and again. */
+function refuseCircles(builds: readonly PlannedBuild[]): void {
+  const before = new Set<string>();
+  for (const { id, needs } of builds) {
+    const later = needs.find((need) => !before.has(need));
+    if (later !== undefined)
+      throw new RbmResumeError('BAD_CONFIG', `${id} and ${later} need each other`, {
+        hint: 'Look at their input_files: one of them has to be built without the other.',
+        fields: { build: id, needs: later },
+      });
+    before.add(id);
+  }
 }
 
 interface Findings {

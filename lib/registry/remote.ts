@@ -42,7 +42,8 @@ export function parseRemote(
   return { url, repository, tlsVerify: how.tlsVerify ?? null, authFile: how.authFile ?? null };
 }
 
-const withoutSecret = (url: string): string => url.replace(/\/\/[^/]*@/, '//…@');
+/** A password may have any letter in it. */
+const withoutSecret = (url: string): string => url.replace(/\/\/.*@/s, '//…@');
 
 /** Under which tag a job leaves the snapshot of a build: `pr-12-HASH`, `branch-HASH`, without a class `local-HASH`. */
 export const tagOf = (hash: ProjectHash, jobClass: JobClass | null): string =>

@@ -123,10 +123,13 @@ const failedTransfer = (
     ? damagedRemote(remote, of.slice(1), { what: said })
     : remoteFailed(remote, doing, said);
 
+/** What is none can't be asked for. Source: distribution-spec 1.1, "Pulling manifests". */
+const isTag = (tag: unknown): tag is string => typeof tag === 'string' && /^\w[\w.-]{0,127}$/.test(tag);
+
 function readTags(remote: Remote, text: string): string[] {
   try {
     const { Tags: tags } = JSON.parse(text) as { Tags: unknown };
-    if (Array.isArray(tags)) return tags.filter((tag): tag is string => typeof tag === 'string');
+    if (Array.isArray(tags)) return tags.filter(isTag);
   } catch {
     // Told below.
   }

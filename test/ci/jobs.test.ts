@@ -32,6 +32,21 @@ describe('the jobs of a plan', () => {
     ]);
   });
 
+  it('have no id that means something else to a service, and each its own', () => {
+    const names = ['image', 'complete', 'begin', 'next-leg', 'default', 'build-image', 'a b', 'a-b', '..'];
+    const jobs = divideIntoJobs(
+      names.map((name) => ({ ...build('x'), id: name, project: name })),
+      names,
+    );
+    assert.deepEqual(
+      jobs.map(({ id }) => id),
+      [
+        ...['build-image', 'build-complete', 'build-begin', 'build-next-leg', 'build-default'],
+        ...['build-image-2', 'a-b', 'a-b-2', 'build-'],
+      ],
+    );
+  });
+
   it('build with as few commands as there are builds that no other needs', () => {
     const [light] = divideIntoJobs(BUILDS, ['gcc']);
     assert.deepEqual(

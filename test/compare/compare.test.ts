@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
@@ -129,13 +137,44 @@ describe('what builders say of their outputs', () => {
       first?.endsWith(`leg 1 from ${one} to ${two}, stopped in build, in statement 2 of 9, by a\\033[31m`),
     );
     assert.ok(second?.endsWith(`leg 2 from ${two}`));
-    assert.doesNotMatch(run(file, file).stdout, /leg 1/);
+    copyFileSync(file, join(root, 'again.provenance.json'));
+    assert.doesNotMatch(run(file, 'again.provenance.json').stdout, /leg 1/);
   });
 
   it('proves nothing of one builder, or of none of the outputs', () => {
     assert.equal(run(sums('sha256sums', { out: 'x' })).status, 79);
-    writeFileSync(join(root, 'empty.sha256'), '');
-    assert.equal(run(join(root, 'empty.sha256'), join(root, 'empty.sha256')).status, 79);
+    for (const name of ['empty.sha256', 'empty.sha256sums']) writeFileSync(join(root, name), '');
+    assert.equal(run('empty.sha256', 'empty.sha256sums').status, 79);
+  });
+
+  it('proves nothing where one builder is given twice', () => {
+    const file = sums('sha256sums', { out: 'x' });
+    symlinkSync(file, join(root, 'other.sha256'));
+    const { status, stderr } = run(file, 'other.sha256');
+    assert.equal(status, 64);
+    assert.match(stderr, /other\.sha256 is given twice/);
+  });
+
+  it('has the legs of a build once in JSON, however many outputs it has', () => {
+    const legs = JSON.stringify([{ startedAt: '2026-01-08T00:00:00.000Z' }]);
+    const one = provenance('one.provenance.json', { a: 'x', b: 'y' });
+    writeFileSync(one, readFileSync(one, 'utf8').replace('"legs":[{}]', `"legs":${legs}`));
+    const { stdout } = run(one, sums('sha256sums', { a: 'x', b: 'y' }), '--json');
+    const { sources, outputs } = JSON.parse(stdout) as {
+      sources: { source: string; builds: { legs: { startedAt: string }[] }[] }[];
+      outputs: { told: { build: number | null }[] }[];
+    };
+    assert.deepEqual(
+      sources.map(({ builds }) => builds.map((build) => build.legs.map(({ startedAt }) => startedAt))),
+      [[['2026-01-08T00:00:00.000Z']], []],
+    );
+    assert.deepEqual(
+      outputs.map(({ told }) => told.map(({ build }) => build)),
+      [
+        [0, null],
+        [0, null],
+      ],
+    );
   });
 
   it('is all that a folder has, where nothing contradicts anything', async () => {

@@ -141,8 +141,9 @@ describe('how a leg ended', () => {
     assert.equal(judge('finished'), 'finished false');
   });
 
-  it('failed, and never with progress: another leg would fail, too', () => {
-    assert.equal(judge('failed', { containers: ['succeeded', 'failed'] }), 'failed false');
+  it('failed: with progress where another was built before, which need not be built again', () => {
+    assert.equal(judge('failed', { containers: ['failed'] }), 'failed false');
+    assert.equal(judge('failed', { containers: ['succeeded', 'failed'] }), 'failed true');
   });
 
   it('interrupted: with progress when more was worked than before, and it can be gone on with', () => {

@@ -250,6 +250,19 @@ input_files:
       });
     });
 
+    it('is refused where two projects need each other', async () => {
+      const config = (input: string) =>
+        `version: 1\nfilename: '[% project %].tar'\ninput_files:\n  - project: ${input}\n    name: ${input}\n`;
+      const workspace = workspaceOf({
+        ...GRAPH,
+        ...{ 'projects/hen/config': config('egg'), 'projects/egg/config': config('hen') },
+      });
+      await assert.rejects(planBuild({ workspace, rbm, project: 'hen' }), {
+        code: 'BAD_CONFIG',
+        message: 'egg and hen need each other',
+      });
+    });
+
     it('is not disturbed by what a local configuration prints, nor by the shim', async () => {
       const workspace = makeWorkspace();
       made.push(workspace);

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { parseProjectHash, sha256Hex, digestOf } from '../../lib/digest.js';
 import { isDamage, isUnknown, lastMessage } from '../../lib/registry/failures.js';
@@ -10,6 +13,7 @@ import {
   tagOf,
   tagsFor,
 } from '../../lib/registry/remote.js';
+import { openRegistry } from '../../lib/registry/skopeo.js';
 import type { JobClass } from '../../lib/trust/job-class.js';
 import { NO_POLICY, type Trust } from '../../lib/trust/judge.js';
 import type { Policy } from '../../lib/trust/policy.js';
@@ -41,10 +45,43 @@ describe('the name of a remote', () => {
     );
     bad.push('', 'oci://ghcr.io/a\n', `oci://ghcr.io/${'a'.repeat(300)}`);
     for (const url of bad) assert.throws(() => parseRemote(url), { code: 'USAGE' }, url);
-    assert.throws(
-      () => parseRemote('oci://me:secret@ghcr.io/a'),
-      (error: Error) => !/secret/.test(error.message),
-    );
+    for (const url of [
+      'oci://me:secret@ghcr.io/a',
+      'oci://me:pass/secret@ghcr.io/a',
+      'oci://me:a@secret@ghcr.io/a',
+    ])
+      assert.throws(
+        () => parseRemote(url),
+        (error: Error) => !/secret/.test(error.message),
+      );
+  });
+});
+
+describe('the tags of a repository', () => {
+  it('are those that can be asked for, whatever else it names', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'rbm-resume-tags-'));
+    const { PATH: path } = process.env;
+    try {
+      const tags = [
+        'good-1.0',
+        `x@${digestOf('')}`,
+        '-option',
+        'two words',
+        'a\nb',
+        '',
+        7,
+        '../up',
+        'y'.repeat(129),
+      ];
+      writeFileSync(join(dir, 'skopeo'), `#!/bin/sh\nprintf %s '${JSON.stringify({ Tags: tags })}'\n`, {
+        mode: 0o755,
+      });
+      process.env.PATH = `${dir}:${path}`;
+      assert.deepEqual(await openRegistry(parseRemote('oci://ghcr.io/a/b')).listTags(), ['good-1.0']);
+    } finally {
+      process.env.PATH = path;
+      rmSync(dir, { recursive: true });
+    }
   });
 });
 

@@ -93,6 +93,14 @@ describe('pruneSnapshots', { timeout: 1_200_000 }, () => {
     assert.deepEqual([old, layout, fresh, others].map(existsSync), [false, false, true, true]);
   });
 
+  it('does not mind a copy of a damaged index that is gone when it looks at it', async () => {
+    const { store } = await makeSmall();
+    mkdirSync(store, { recursive: true });
+    // Its name is there, and nothing behind it.
+    symlinkSync('gone', join(store, 'index.json.damaged-20260301T000000Z'));
+    assert.deepEqual(await pruneLeftovers(store), []);
+  });
+
   it('removes by bytes the oldest first, those that have a newer one before the others', async () => {
     const { store } = await makeThree();
     const total = sumOfBlobs(store);

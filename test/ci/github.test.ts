@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { parse } from 'yaml';
+import { isMet, type Status } from '../../fixtures/rehearse/github-expressions.js';
+import { VERDICT } from '../../lib/ci/github-follow-up.js';
+import { ciFiles } from '../../lib/ci/files.js';
+import { plannedBuild } from './plans.js';
+
+const PLAN = {
+  ...{ project: 'firefox', step: 'build', targets: [] },
+  builds: [plannedBuild('gcc'), plannedBuild('clang', ['gcc']), plannedBuild('firefox', ['clang'])],
+};
+const HEAVY = { heavy: ['gcc', 'clang', 'firefox'] };
+
+describe('the workflow that runs another one again on GitHub', () => {
+  const root = mkdtempSync(join(tmpdir(), 'rbm-resume-github-'));
+  after(() => rmSync(root, { recursive: true }));
+
+  const [, { text = '' } = {}] = ciFiles('github', PLAN, HEAVY);
+  const { jobs } = parse(text) as { jobs: Record<string, { steps: { run: string }[] }> };
+  const gh = `#!/bin/sh
+case "$1 $2" in
+"api --paginate") echo "$VERDICT";;
+"api --method") [ -n "$RUNS" ] && printf '%s\\n' "$RUNS";;
+*) echo "$*" >> "$ASKED";;
+esac\n`;
+
+  /** What it asks for after a run that ended so. */
+  function asked(env: Readonly<Record<string, string>>): string {
+    const file = join(mkdtempSync(join(root, 'leg-')), 'asked');
+    writeFileSync(file, '');
+    writeFileSync(join(root, 'gh'), gh, { mode: 0o755 });
+    const { status, stderr, stdout } = spawnSync(
+      'bash',
+      ['-euo', 'pipefail', '-c', String(jobs.next?.steps[0]?.run)],
+      {
+        encoding: 'utf8',
+        env: {
+          ...{ PATH: `${root}:${process.env.PATH}`, ASKED: file, GITHUB_REPOSITORY: 'o/r' },
+          ...{ RUN: '8', ATTEMPT: '1', WORKFLOW: '5', EVENT: 'push', BRANCH: 'main', COMMIT: 'abc' },
+          ...{ REPOSITORY: '1', RUNS: '1 abc', VERDICT: VERDICT.progress },
+          ...env,
+        },
+      },
+    );
+    return (
+      readFileSync(file, 'utf8').trim() || (status === 0 ? stdout.trim() : `${status} ${stdout}${stderr}`)
+    );
+  }
+
+  it('does so where it was interrupted', () => {
+    assert.equal(asked({}), 'run rerun 8 --repo o/r');
+    assert.equal(asked({ VERDICT: VERDICT.stalled }), 'run rerun 8 --repo o/r');
+    assert.match(asked({ VERDICT: VERDICT.failed }), /^Nothing to go on with/);
+    assert.match(asked({ VERDICT: '' }), /did not come to its last job/);
+  });
+
+  it('does not where the branch has moved on, unless that is a branch of the same name elsewhere', () => {
+    assert.match(asked({ RUNS: '1 def\n1 abc' }), /^main has moved on to def/);
+    assert.equal(asked({ RUNS: '2 def\n1 abc\n1 older' }), 'run rerun 8 --repo o/r');
+    assert.equal(asked({ RUNS: '', REPOSITORY: '' }), 'run rerun 8 --repo o/r');
+  });
+
+  it('begins another run where the service runs this one no more, and says so in a pull request', () => {
+    assert.equal(asked({ ATTEMPT: '50' }), 'run rerun 8 --repo o/r');
+    assert.equal(asked({ ATTEMPT: '51' }), 'workflow run rbm-firefox.yml --ref main --repo o/r');
+    assert.match(asked({ ATTEMPT: '51', EVENT: 'pull_request' }), /^1 ::error::.*50 times/);
+  });
+});
+
+describe('what a leg on GitHub saves', () => {
+  interface Step {
+    readonly name: string;
+    readonly if?: string;
+    readonly uses?: string;
+    readonly with?: Readonly<Record<string, unknown>>;
+  }
+  const [{ text = '' } = {}] = ciFiles('github', PLAN, HEAVY);
+  const { jobs } = parse(text) as { jobs: Record<string, { steps: Step[] }> };
+  const steps = (job: string, uses: string): Step[] =>
+    (jobs[job]?.steps ?? []).filter((step) => step.uses?.startsWith(uses));
+
+  /** The first words of the caches that are saved after a leg that said this. */
+  const saved = (outputs: Readonly<Record<string, string>>, status: Partial<Status> = {}): string =>
+    steps('gcc', 'actions/cache/save')
+      .filter((step) =>
+        isMet(step.if, { steps: { leg: { outputs } } }, { isFailed: false, isCancelled: false, ...status }),
+      )
+      .map(({ name }) => /Save (\w+)/.exec(name)?.[1])
+      .join(' ');
+
+  it('is also what it has built before it was interrupted, or before another build failed', () => {
+    const all = 'snapshots out clones times';
+    assert.equal(saved({ outcome: 'finished', progress: 'true' }), all);
+    assert.equal(saved({ outcome: 'interrupted', progress: 'true' }), all);
+    assert.equal(saved({ outcome: 'failed', progress: 'true' }, { isFailed: true }), all);
+    assert.equal(saved({ outcome: 'interrupted', progress: 'false' }), 'snapshots clones times');
+  });
+
+  it('is nothing when it was killed: what it was writing may be half of it', () => {
+    assert.equal(saved({}, { isFailed: true }), '');
+    assert.equal(saved({}, { isCancelled: true }), '');
+  });
+
+  it('is found under the same paths by each job that needs it, which the service makes part of the key', () => {
+    const pathOf = (job: string, uses: string) =>
+      steps(job, uses).find(({ with: given }) => String(given?.key).startsWith('rbm-firefox-out-gcc-'))?.with
+        ?.path;
+    assert.equal(pathOf('gcc', 'actions/cache/save'), 'out/gcc\n.rbm-resume/gcc/published');
+    for (const job of ['gcc', 'clang'])
+      assert.equal(pathOf(job, 'actions/cache/restore'), pathOf('gcc', 'actions/cache/save'));
+  });
+});
