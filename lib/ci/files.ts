@@ -1,6 +1,8 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { RbmResumeError, systemErrorCode } from '../errors.js';
+import { parseRemote } from '../registry/remote.js';
+import { shownText } from '../rootfs/entry.js';
 import { writeFileDurably } from '../store/atomic-write.js';
 import { cirrusFiles } from './cirrus.js';
 import { githubFiles } from './github.js';
@@ -64,8 +66,8 @@ export interface CiOptions {
 
 /**
  * The configuration of a CI service that builds a plan in legs. The same plan and options give the same bytes.
- * @throws RbmResumeError `USAGE` for a heavy project that the plan does not have, a number that makes no sense, or a
- *   registry or a command for newer versions where the service's configuration has no place for it
+ * @throws RbmResumeError `USAGE` for a heavy project that the plan does not have, a number, a branch or a registry that makes no
+ *   sense, or what the service's configuration has no place for
  */
 export function ciFiles(service: CiService, plan: CiPlan, options: CiOptions = {}): CiFile[] {
   const { limitSeconds = LIMIT_MINUTES[service] * 60, maxStalled = 3 } = options;
@@ -75,6 +77,7 @@ export function ciFiles(service: CiService, plan: CiPlan, options: CiOptions = {
         hint: 'Such as 120.',
       });
   refuseForeignOptions(service, options);
+  refuseUnfit(options);
   return WRITERS[service]({
     project: plan.project,
     step: plan.step,
@@ -91,6 +94,15 @@ export function ciFiles(service: CiService, plan: CiPlan, options: CiOptions = {
     maxStalled,
     clones: options.clones ?? ['git_clones'],
   });
+}
+
+/** What stands in a configuration is not looked at again until it is too late, and everybody can read it. */
+function refuseUnfit({ branch = 'main', remote = null }: CiOptions): void {
+  if (remote !== null) parseRemote(remote);
+  if (!/^[\w@.][\w@./-]*$/.test(branch))
+    throw new RbmResumeError('USAGE', `not the name of a branch: ${shownText(branch)}`, {
+      hint: 'Letters, digits and . / - _ @, such as release/1.0: what means something to a shell or a service has no place there.',
+    });
 }
 
 /** The services whose configuration has a place for what not all of them can do, and what to do elsewhere. */

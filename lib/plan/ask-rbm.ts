@@ -64,6 +64,10 @@ export async function askRbm(options: AskOptions): Promise<Walks> {
     cwd: options.workspace,
     env: environmentFor(options.keptProjects),
     allowStderr: true,
+  }).catch((error: unknown) => {
+    throw error instanceof RbmResumeError && error.code === 'COMMAND_NOT_FOUND'
+      ? new RbmResumeError('COMMAND_NOT_FOUND', error.message, { hint: WHERE_RBM_IS, cause: error.cause })
+      : error;
   });
   try {
     return v.parse(answer, JSON.parse(stdout.toString()));
@@ -74,6 +78,9 @@ export async function askRbm(options: AskOptions): Promise<Walks> {
     });
   }
 }
+
+const WHERE_RBM_IS =
+  'Say where rbm is: --rbm. Where it is a submodule of the workspace: `git submodule update --init`.';
 
 /** rbm's options may be made of any variable that the user has set; the module puts back those that are changed here. */
 function environmentFor(kept: readonly string[]): Record<string, string> {

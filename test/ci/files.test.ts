@@ -69,6 +69,18 @@ describe('the configuration of a CI service', () => {
     assert.throws(() => ciFiles('github', PLAN, { maxStalled: Number.NaN }), { code: 'USAGE' });
   });
 
+  it('is refused for a registry that is none, and never tells its credentials, or a branch that a shell would not take', () => {
+    for (const remote of ['ghcr.io/a', 'oci://me:se/cret@ghcr.io/a'])
+      assert.throws(
+        () => ciFiles('github', PLAN, { remote }),
+        (error: Error) => /not a repository of a registry/.test(error.message) && !/cret/.test(error.message),
+      );
+    for (const branch of ['', 'a b', '$(id)', "a' || true", '-x', 'a;b', '${{ github.token }}'])
+      assert.throws(() => ciFiles('gitlab', PLAN, { branch }), { code: 'USAGE' }, branch);
+    for (const branch of ['main', 'release/1.0', 'maint-0.4_x', 'a@b'])
+      assert.ok(ciFiles('gitlab', PLAN, { branch }));
+  });
+
   it('is refused where a service has no place for what is asked, and for no other', () => {
     for (const service of CI_SERVICES) {
       for (const [name, value] of Object.entries({ remote: 'oci://ghcr.io/a/b', policy: 'p.yml' })) {

@@ -250,6 +250,13 @@ input_files:
       });
     });
 
+    it('says what to do where rbm is not there', async () => {
+      await assert.rejects(planBuild({ workspace: workspaceOf(GRAPH), project: 'app' }), {
+        code: 'COMMAND_NOT_FOUND',
+        hint: /--rbm.*git submodule update --init/,
+      });
+    });
+
     it('is refused where two projects need each other', async () => {
       const config = (input: string) =>
         `version: 1\nfilename: '[% project %].tar'\ninput_files:\n  - project: ${input}\n    name: ${input}\n`;
