@@ -21,7 +21,7 @@ export function bumpOf(settings: CiSettings, command: string): object {
         steps: [
           {
             name: 'Check out',
-            uses: 'actions/checkout@v4',
+            uses: 'actions/checkout@v6',
             with: { ref: settings.branch, submodules: 'recursive' },
           },
           {

@@ -35,8 +35,8 @@ export function stepsOf(settings: CiSettings, job: CiJob): object[] {
     "${{ always() && steps.leg.outputs.outcome == 'finished' && steps.leg.outputs.progress == 'true' }}";
   return [
     { name: 'Note when the job began', run: script([`date +%s > ${BEGAN}`]) },
-    { name: 'Check out', uses: 'actions/checkout@v4', with: CHECKOUT },
-    { name: 'Set up Node.js', uses: 'actions/setup-node@v4', with: { 'node-version': '22' } },
+    { name: 'Check out', uses: 'actions/checkout@v6', with: CHECKOUT },
+    { name: 'Set up Node.js', uses: 'actions/setup-node@v6', with: { 'node-version': '22' } },
     { name: 'Prepare the machine', run: script(prepare) },
     restore(settings, outputsOf(job)),
     ...needed.map((one) => restore(settings, outputsOf(one))),
@@ -61,7 +61,7 @@ export function stepsOf(settings: CiSettings, job: CiJob): object[] {
     {
       name: 'Publish the sums, and how the outputs came about',
       if: withOutput,
-      uses: 'actions/upload-artifact@v4',
+      uses: 'actions/upload-artifact@v6',
       'continue-on-error': true,
       with: { name: `${nameOf(settings)}-${job.id}-sums`, path: published, overwrite: true },
     },
@@ -158,7 +158,7 @@ const prefixOf = (settings: CiSettings, what: string, scope = '${{ env.RBM_RESUM
 
 const restore = (settings: CiSettings, { what, paths }: Cached): object => ({
   name: `Fetch ${what}`,
-  uses: 'actions/cache/restore@v4',
+  uses: 'actions/cache/restore@v5',
   // A service that has no cache today costs time, and not the job.
   'continue-on-error': true,
   with: {
@@ -172,7 +172,7 @@ const restore = (settings: CiSettings, { what, paths }: Cached): object => ({
 const save = (settings: CiSettings, cached: Cached): object => ({
   name: `Save ${cached.what}`,
   if: cached.if,
-  uses: 'actions/cache/save@v4',
+  uses: 'actions/cache/save@v5',
   'continue-on-error': true,
   with: { path: cached.paths.join('\n'), key: keyOf(settings, cached.what) },
 });

@@ -72,6 +72,18 @@ esac\n`;
   });
 });
 
+it('no workflow for GitHub uses an action that wants a Node.js which its machines have no more', () => {
+  // The first that run on Node.js 24; 20 was removed in September 2026.
+  const first: Readonly<Record<string, number>> = {
+    ...{ checkout: 5, 'setup-node': 5, 'upload-artifact': 6, 'cache/restore': 5, 'cache/save': 5 },
+  };
+  const files = ciFiles('github', PLAN, { ...HEAVY, bump: './bump' });
+  const used = files.flatMap(({ text }) => [...text.matchAll(/uses: actions\/(.*)@v(\d+)$/gm)]);
+  assert.ok(used.length > 20);
+  for (const [, action = '', version] of used)
+    assert.ok(Number(version) >= (first[action] ?? Infinity), action);
+});
+
 describe('what a leg on GitHub saves', () => {
   interface Step {
     readonly name: string;
