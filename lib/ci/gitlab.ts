@@ -63,6 +63,12 @@ const NOT_YET = EXIT.interruptedAndKept;
 /** The merge request that a leg is of. The legs after the first are no pipelines of it: their variable tells. */
 const MERGE_REQUEST = '${CI_MERGE_REQUEST_IID:-$RBM_RESUME_MERGE_REQUEST}';
 
+/**
+ * The same in a key, where one of the two is empty: what a merge request leaves is never taken by a branch of the same name, such as
+ * the main one of a fork.
+ */
+const REQUEST_KEY = '$CI_MERGE_REQUEST_IID$RBM_RESUME_MERGE_REQUEST';
+
 const outcomeOf = (job: CiJob | { readonly id: string }): string => `.rbm-resume/${job.id}.outcome`;
 
 function jobOf(settings: CiSettings, job: CiJob): object {
@@ -84,13 +90,19 @@ function jobOf(settings: CiSettings, job: CiJob): object {
     retry: RETRY,
     cache: [
       {
-        key: `${nameOf(settings)}-${job.id}-$CI_COMMIT_REF_SLUG`,
+        key: `${nameOf(settings)}-${job.id}-$CI_COMMIT_REF_SLUG-${REQUEST_KEY}`,
         paths: [`${dir}/`, ...job.outputs.map(folder)],
         when: 'always',
       },
       ...(clones.length === 0
         ? []
-        : [{ key: `${nameOf(settings)}-${job.id}-clones`, paths: clones.map(folder), when: 'always' }]),
+        : [
+            {
+              key: `${nameOf(settings)}-${job.id}-clones-${REQUEST_KEY}`,
+              paths: clones.map(folder),
+              when: 'always',
+            },
+          ]),
     ],
     artifacts: {
       // What a job was interrupted in stays in the cache.

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { Utils } from 'gitlab-ci-local/src/utils.js';
 import { parse } from 'yaml';
 import { GitlabApi } from '../../fixtures/rehearse/gitlab-api.js';
 import { checked } from '../../fixtures/rehearse/machine.js';
@@ -159,6 +160,17 @@ describe('the last job of a pipeline for GitLab', () => {
     assert.equal(classOf({}), 'protected');
     assert.equal(classOf({ CI_MERGE_REQUEST_IID: '12' }), 'pr/12');
     assert.equal(classOf({ RBM_RESUME_MERGE_REQUEST: '12' }), 'pr/12');
+  });
+
+  it('has caches of a merge request apart from those of a branch, the same ones in each of its legs', () => {
+    const { gcc } = parse(text) as Record<string, { cache: { key: string }[] }>;
+    const keys = (env: Readonly<Record<string, string>>) =>
+      gcc?.cache.map(({ key }) => Utils.expandText(key, { CI_COMMIT_REF_SLUG: 'main', ...env }));
+    const branch = keys({ RBM_RESUME_MERGE_REQUEST: '' });
+    const first = keys({ CI_MERGE_REQUEST_IID: '12', RBM_RESUME_MERGE_REQUEST: '' });
+    assert.deepEqual(first, ['rbm-firefox-gcc-main-12', 'rbm-firefox-gcc-clones-12']);
+    assert.deepEqual(keys({ RBM_RESUME_MERGE_REQUEST: '12' }), first);
+    assert.deepEqual(branch, ['rbm-firefox-gcc-main-', 'rbm-firefox-gcc-clones-']);
   });
 
   it('has a script that dash takes, too', () => {
