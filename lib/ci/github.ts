@@ -1,5 +1,5 @@
 import { bumpOf } from './github-bump.js';
-import { followUpOf, LAST_JOB, TRY, VERDICT } from './github-follow-up.js';
+import { askForFollowUp, followUpOf, LAST_JOB, TRY, VERDICT } from './github-follow-up.js';
 import { GITHUB_REGISTRY, stepsOf } from './github-steps.js';
 import { headOf, minutesOf, nameOf, type CiFile, type CiSettings } from './settings.js';
 import type { CiJob } from './jobs.js';
@@ -51,7 +51,7 @@ function workflowOf(settings: CiSettings): object {
     jobs: {
       begin: beginJob(settings),
       ...Object.fromEntries(jobs.map((job) => [job.id, jobOf(settings, job)])),
-      [LAST_JOB]: lastJob(jobs),
+      [LAST_JOB]: lastJob(settings),
     },
   };
 }
@@ -104,7 +104,8 @@ function jobOf(settings: CiSettings, job: CiJob): object {
 }
 
 /** Fails until everything is built, so that nobody takes a leg for the whole. */
-function lastJob(jobs: readonly CiJob[]): object {
+function lastJob(settings: CiSettings): object {
+  const { jobs } = settings;
   const outcomes = jobs.map(({ id }) => `${id}:\${{ needs.${id}.outputs.outcome || needs.${id}.result }}`);
   const progress = jobs.map(({ id }) => `needs.${id}.outputs.progress == 'true'`).join(' || ');
   const failed = jobs.map(({ id }) => `needs.${id}.outputs.outcome == 'failed'`).join(' || ');
@@ -133,6 +134,7 @@ function lastJob(jobs: readonly CiJob[]): object {
         `!(${finished})`,
         'Not finished yet, and this leg came to nothing. This run is run again by itself, some times.',
       ),
+      askForFollowUp(settings, `\${{ failure() && !(${failed}) }}`),
     ],
   };
 }

@@ -25,6 +25,7 @@ describe('the workflow that runs another one again on GitHub', () => {
   const gh = `#!/bin/sh
 case "$1 $2" in
 "api --paginate") echo "$VERDICT";;
+"api repos/"*) echo "$STATE $COMMIT $REPOSITORY main";;
 "api --method") [ -n "$RUNS" ] && printf '%s\\n' "$RUNS";;
 *) echo "$*" >> "$ASKED";;
 esac\n`;
@@ -41,7 +42,7 @@ esac\n`;
         encoding: 'utf8',
         env: {
           ...{ PATH: `${root}:${process.env.PATH}`, ASKED: file, GITHUB_REPOSITORY: 'o/r' },
-          ...{ RUN: '8', ATTEMPT: '1', WORKFLOW: '5', EVENT: 'push', BRANCH: 'main', COMMIT: 'abc' },
+          ...{ RUN: '8', ATTEMPT: '1', COMMIT: 'abc', STATE: `completed ${env.ATTEMPT ?? 1} failure 5 push` },
           ...{ REPOSITORY: '1', RUNS: '1 abc', VERDICT: VERDICT.progress },
           ...env,
         },
@@ -59,16 +60,44 @@ esac\n`;
     assert.match(asked({ VERDICT: '' }), /did not come to its last job/);
   });
 
+  it('does not where the next leg has begun already, nor where somebody has cancelled the run', () => {
+    assert.match(asked({ STATE: 'in_progress 2 null 5 push' }), /has begun already/);
+    assert.match(asked({ STATE: 'completed 1 cancelled 5 push' }), /^Nothing to go on with: .*cancelled/);
+  });
+
+  it('is asked for by each run that was interrupted, since not each end of one that is run again is an event', () => {
+    const [{ text: first = '' } = {}] = ciFiles('github', PLAN, HEAVY);
+    const { complete } = (parse(first) as { jobs: Record<string, { steps: { if?: string; run: string }[] }> })
+      .jobs;
+    const step = complete?.steps.at(-1);
+    assert.match(
+      String(step?.run),
+      /gh workflow run rbm-firefox-next\.yml .*\n.*run="\$GITHUB_RUN_ID" .*attempt=/,
+    );
+    const isAsked = (outcome: string, isFailed: boolean) => {
+      const need = { result: 'success', outputs: { outcome } };
+      const needs = { gcc: need, clang: need, firefox: need };
+      return isMet(step?.if, { needs }, { isFailed, isCancelled: false });
+    };
+    assert.deepEqual(
+      [isAsked('interrupted', true), isAsked('failed', true), isAsked('finished', false)],
+      [true, false, false],
+    );
+  });
+
   it('does not where the branch has moved on, unless that is a branch of the same name elsewhere', () => {
     assert.match(asked({ RUNS: '1 def\n1 abc' }), /^main has moved on to def/);
     assert.equal(asked({ RUNS: '2 def\n1 abc\n1 older' }), 'run rerun 8 --repo o/r');
-    assert.equal(asked({ RUNS: '', REPOSITORY: '' }), 'run rerun 8 --repo o/r');
+    assert.equal(asked({ RUNS: '', REPOSITORY: 'null' }), 'run rerun 8 --repo o/r');
   });
 
   it('begins another run where the service runs this one no more, and says so in a pull request', () => {
     assert.equal(asked({ ATTEMPT: '50' }), 'run rerun 8 --repo o/r');
     assert.equal(asked({ ATTEMPT: '51' }), 'workflow run rbm-firefox.yml --ref main --repo o/r');
-    assert.match(asked({ ATTEMPT: '51', EVENT: 'pull_request' }), /^1 ::error::.*50 times/);
+    assert.match(
+      asked({ ATTEMPT: '51', STATE: 'completed 51 failure 5 pull_request' }),
+      /^1 ::error::.*50 times/,
+    );
   });
 });
 
