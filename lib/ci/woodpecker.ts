@@ -24,7 +24,7 @@ export function woodpeckerFiles(settings: CiSettings): CiFile[] {
             'set -eu',
             // The service tells a job the number of its repository, which its API wants, in this address only.
             'repository=${CI_PIPELINE_URL#"$CI_SYSTEM_URL"/repos/} repository=${repository%%/*}',
-            // Pull requests apart from branches; what a stranger's job writes nobody else reads.
+            // Pull requests apart from branches. Nothing but their approval keeps a stranger's job out of the others, though.
             `carry="\${RBM_RESUME_CARRY:-/var/cache/rbm-resume}/$repository/${name}/\${CI_COMMIT_PULL_REQUEST:+pr-}\${CI_COMMIT_PULL_REQUEST:-branch}"`,
             'mkdir -p "$carry"',
             // Two pipelines of a branch may run at once.
