@@ -40,6 +40,8 @@ export interface CiPlan {
 }
 
 export interface CiOptions {
+  /** Tells this configuration from others of the same project, such as for other targets (GitHub, Woodpecker). @default the project */
+  readonly name?: string | null;
   /** Projects, or ids of the plan, that get a job of their own. @default the project itself */
   readonly heavy?: readonly string[];
   /** @default `./rbm/rbm` */
@@ -79,6 +81,7 @@ export function ciFiles(service: CiService, plan: CiPlan, options: CiOptions = {
   refuseForeignOptions(service, options);
   refuseUnfit(options);
   return WRITERS[service]({
+    name: options.name ?? plan.project,
     project: plan.project,
     step: plan.step,
     targets: plan.targets,
@@ -108,6 +111,10 @@ function refuseUnfit({ branch = 'main', remote = null }: CiOptions): void {
 /** The services whose configuration has a place for what not all of them can do, and what to do elsewhere. */
 const ONLY_FOR = {
   bump: { services: ['github', 'gitlab'], hint: 'Schedule the command with the means of that service.' },
+  name: {
+    services: ['github', 'woodpecker'],
+    hint: 'One file has all jobs of a workspace there.',
+  },
   policy: {
     services: ['github', 'gitlab'],
     hint: 'Set RBM_RESUME_POLICY and RBM_RESUME_CLASS in the environment of its jobs.',

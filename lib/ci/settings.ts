@@ -5,6 +5,8 @@ export type CiService = 'github' | 'gitlab' | 'woodpecker' | 'cirrus';
 
 /** What the configuration of every service is made of. */
 export interface CiSettings {
+  /** What the files, workflows and caches are named after, where that is not the project. */
+  readonly name?: string | undefined;
   /** The project that is built in the end, and with what targets. */
   readonly project: string;
   readonly step: string;
@@ -63,8 +65,8 @@ export const sumCommands = (job: CiJob): string[] => {
 };
 
 /** The name of the whole, such as `rbm-clang`. */
-export const nameOf = ({ project }: Pick<CiSettings, 'project'>): string =>
-  `rbm-${project.replace(/[^A-Za-z0-9_]+/g, '-')}`;
+export const nameOf = ({ project, name = project }: Pick<CiSettings, 'name' | 'project'>): string =>
+  `rbm-${name.replace(/[^A-Za-z0-9_]+/g, '-')}`;
 
 /**
  * What builds all of a job that is not built yet, as one command for `leg`. rbm itself builds the project that it is told to build

@@ -14,6 +14,7 @@ import { printJson, printLine, printNote } from './output.js';
 interface CiFlags {
   readonly target: readonly string[];
   readonly step?: string;
+  readonly name?: string;
   readonly plan?: string;
   readonly heavy: readonly string[];
   readonly heavyOver?: string;
@@ -42,6 +43,10 @@ export function registerCi(program: Command): void {
     .argument('<project>', 'what is built in the end')
     .option('--target <target>', 'as for rbm; can be given several times', collect, NONE)
     .option('--step <step>', 'as for rbm')
+    .option(
+      '--name <name>',
+      'tells it from others of the same project, such as for other targets (github, woodpecker; default: the project)',
+    )
     .option('--heavy <project>', 'gets a job of its own; several times (default: the project)', collect, NONE)
     .option('--heavy-over <span>', 'projects that --times says to take longer get a job of their own')
     .option('--times <file>', 'of --heavy-over: JSON, {"PROJECT": SECONDS}')
@@ -94,6 +99,7 @@ async function writeConfiguration(service: CiService, project: string, flags: Ci
     ...(flags.clones.length === 0 ? {} : { clones: flags.clones.filter((folder) => folder !== '') }),
     ...(flags.limit === undefined ? {} : { limitSeconds: Math.floor(parseDuration(flags.limit) / 1000) }),
     ...{ rbm: flags.rbm, command: flags.command, branch: flags.branch },
+    name: flags.name ?? null,
     policy: flags.policy ?? null,
     remote: flags.remote ?? null,
     bump: flags.bump ?? null,

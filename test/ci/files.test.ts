@@ -91,6 +91,22 @@ describe('the configuration of a CI service', () => {
     }
   });
 
+  it('has a name of its own where a project is built for other targets as well', () => {
+    for (const service of ['github', 'woodpecker'] as const) {
+      const [plain, windows] = [{}, { name: 'firefox windows' }].map((options) =>
+        ciFiles(service, PLAN, { ...HEAVY, ...options }),
+      );
+      const paths = [...(plain ?? []), ...(windows ?? [])].map(({ path }) => path);
+      assert.equal(new Set(paths).size, paths.length);
+      // Nor may they share a cache.
+      for (const { path, text } of windows ?? []) {
+        assert.match(path, /rbm-firefox-windows/);
+        assert.doesNotMatch(text, /\brbm-firefox(?!-windows)/);
+      }
+    }
+    assert.throws(() => ciFiles('gitlab', PLAN, { name: 'x' }), { code: 'USAGE', message: /--name/ });
+  });
+
   it('is found stale where a file is missing or was changed, and then written', async () => {
     const workspace = join(root, 'stale');
     const files = ciFiles('github', PLAN, HEAVY);
