@@ -69,7 +69,12 @@ function gateAll(units: readonly Unit[], options: GateOptions): void {
       gateAll(unit.units, options);
       if (unit.entry.node.type === 'While') closeTurn(unit, options);
     }
-    edits.insertAfter(unit.end, unit.isBackground ? ' fi;' : '; fi');
+    for (const beside of unit.besideDefinitions) {
+      edits.insert(beside.pos, 'case $__rr_mode in skip) ;; *) ');
+      edits.insertAfter(beside.end, beside.background === true ? ' esac' : '; esac');
+    }
+    const isOpen = unit.isBackground && unit.besideDefinitions.length === 0;
+    edits.insertAfter(unit.end, isOpen ? ' fi;' : '; fi');
   }
 }
 
@@ -87,6 +92,7 @@ function close(units: readonly Unit[], prefix: string, options: GateOptions): vo
     ...last,
     id: `${prefix}${units.length + 1}`,
     isDefinition: false,
+    besideDefinitions: [],
     decidesReading: false,
     calls: null,
   };
@@ -117,6 +123,8 @@ function gate({ id, ...unit }: Unit, { hasErrTrap, isFunction }: GateOptions): s
 const HINDRANCES = [
   /\btrap\b.*\b(?:DEBUG|RETURN)\b/,
   /\b(?:extdebug|functrace|allexport|BASH_XTRACEFD)\b/,
+  // At its end a script's last command was one of ours.
+  /\btrap\b.*\bBASH_COMMAND\b.*\b(?:EXIT|0)\b/,
   /\bset\s+(?:-\w+\s+)*-\w*[Tav]/,
   /\bset\s+.*-o\s+verbose\b/,
   /(?<![-\w{$])unset\s[^;&|\n]*\b(?:S?RANDOM|SECONDS|LINENO|EPOCHSECONDS|EPOCHREALTIME|BASHPID|FUNCNAME|GROUPS|DIRSTACK)\b/,

@@ -18,6 +18,8 @@ export interface Unit {
   readonly isBackground: boolean;
   /** A definition of a function, which is made again when the script is started again. */
   readonly isDefinition: boolean;
+  /** Of a unit with definitions and other statements: those others, which are skipped with the unit. */
+  readonly besideDefinitions: readonly Statement[];
   /** It decides how the lines after it are read, and so is run again, too. */
   readonly decidesReading: boolean;
   /** Why no state is kept before it: it belongs to the unit before. */
@@ -86,7 +88,8 @@ class Divider {
         start: statement.pos,
         end,
         isBackground: group.at(-1)?.background === true,
-        isDefinition: statement.command.type === 'Function',
+        isDefinition: group.some(isDefinition),
+        besideDefinitions: group.some(isDefinition) ? group.filter((one) => !isDefinition(one)) : [],
         decidesReading: single !== null && isReadingOption(single),
         heldBackBy,
         calls,
@@ -114,9 +117,15 @@ class Divider {
   #glue(statements: readonly Statement[]): [number, number][] {
     const groups: [number, number][] = [];
     for (const [at, statement] of statements.entries()) {
-      const last = groups.at(-1);
-      if (last !== undefined && this.#usesLastCommand(statement)) last[1] = at;
-      else groups.push([at, at]);
+      groups.push([at, at]);
+      if (!this.#usesLastCommand(statement)) continue;
+      // A definition leaves it as it was.
+      for (let first: Statement | undefined = statement; groups.length > 1;) {
+        const [[before]] = groups.splice(-2) as [[number, number], [number, number]];
+        groups.push([before, at]);
+        first = statements[before];
+        if (first === undefined || !isDefinition(first)) break;
+      }
     }
     return groups;
   }
@@ -132,6 +141,7 @@ class Divider {
 
   #usesLastCommand(statement: Statement): boolean {
     const { command } = statement;
+    if (isDefinition(statement)) return false;
     const called = command.type === 'Command' ? (command.name?.text ?? '') : '';
     return usesLastCommand(statement, this.#syntax.text) || this.#functions.askers.has(called);
   }
@@ -162,6 +172,8 @@ class Divider {
     return called;
   }
 }
+
+const isDefinition = ({ command }: Statement): boolean => command.type === 'Function';
 
 /** `shopt -s extglob`, and nothing else. */
 const isReadingOption = ({ command, background }: Statement): boolean =>

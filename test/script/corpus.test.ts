@@ -30,6 +30,7 @@ const UNDIVIDED: Readonly<Record<string, RegExp>> = {
   'special-variables.sh': /between its statements: unset RANDOM LINENO/,
   'syntax-error-open.sh': /expected 'fi' to close 'if'/,
   'syntax-error.sh': /unexpected token '\)'/,
+  'traps-exit-command.sh': /between its statements: trap .* EXIT/,
   'traps-debug.sh': /between its statements: trap .* DEBUG/,
   'traps-return.sh': /between its statements: trap .* RETURN/,
   'verbose.sh': /between its statements: set -v/,
