@@ -55,13 +55,29 @@ export function findFunctions({ text, statements }: ScriptSyntax): ScriptFunctio
 }
 
 /** Whether a statement asks for what the command before it has left: nothing may stand between the two. */
-export const usesLastCommand = ({ pos, end }: Statement, text: string): boolean =>
-  /\$(?:_(?!\w)|\{_\W)|\bPIPESTATUS\b/.test(text.slice(pos, end));
+export const usesLastCommand = (statement: Statement, text: string): boolean =>
+  usesLastArgument(statement, text) || /\bPIPESTATUS\b/.test(text.slice(statement.pos, statement.end));
+
+/** Whether it asks for `$_`. */
+export const usesLastArgument = ({ pos, end }: Statement, text: string): boolean =>
+  /\$(?:_(?!\w)|\{_\W)/.test(text.slice(pos, end));
+
+/** Whether a statement surely sets `$_`, or PIPESTATUS; one that does not lets that of an earlier one through. */
+export const setsLastCommand = (
+  { command, background }: Statement,
+  options: { readonly argument: boolean },
+): boolean =>
+  background !== true &&
+  (command.type === 'Command' ||
+    (!options.argument && /^(?:Pipeline|Subshell|AndOr|If|While|\w+Command)$/.test(command.type)));
 
 function findAskers(definitions: readonly FunctionDefinition[], text: string): ReadonlySet<string> {
   const asking = definitions.filter(({ body }) => {
-    const [first] = body.type === 'BraceGroup' ? body.body.commands : [];
-    return first !== undefined && usesLastCommand(first, text);
+    const statements = body.type === 'BraceGroup' ? body.body.commands : [];
+    const set = statements.findIndex((one) => setsLastCommand(one, { argument: true }));
+    return statements
+      .slice(0, set < 0 ? statements.length : set + 1)
+      .some((statement) => usesLastCommand(statement, text));
   });
   return new Set(asking.map(({ name }) => name.text));
 }

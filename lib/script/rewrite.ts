@@ -123,6 +123,8 @@ function gate({ id, ...unit }: Unit, { hasErrTrap, isFunction }: GateOptions): s
 const HINDRANCES = [
   /\btrap\b.*\b(?:DEBUG|RETURN)\b/,
   /\b(?:extdebug|functrace|allexport|BASH_XTRACEFD)\b/,
+  // Our functions are called from the script's, and `$0` is no variable.
+  /\b(?:FUNCNEST|BASH_ARGV0)\b/,
   // At its end a script's last command was one of ours.
   /\btrap\b.*\bBASH_COMMAND\b.*\b(?:EXIT|0)\b/,
   /\bset\s+(?:-\w+\s+)*-\w*[Tav]/,

@@ -1,6 +1,13 @@
 import type { Word } from 'unbash';
 import { findEntry, type Entry } from './entries.js';
-import { findFunctions, usesLastCommand, type EnterableFunction, type ScriptFunctions } from './functions.js';
+import {
+  findFunctions,
+  setsLastCommand,
+  usesLastArgument,
+  usesLastCommand,
+  type EnterableFunction,
+  type ScriptFunctions,
+} from './functions.js';
 import { beginsUnrestorable, endsUnrestorable, type Unrestorable } from './hold-back.js';
 import { contains, lineOf, type ScriptSyntax, type Statement, type SyntaxNode } from './syntax.js';
 
@@ -119,15 +126,22 @@ class Divider {
     for (const [at, statement] of statements.entries()) {
       groups.push([at, at]);
       if (!this.#usesLastCommand(statement)) continue;
-      // A definition leaves it as it was.
-      for (let first: Statement | undefined = statement; groups.length > 1;) {
-        const [[before]] = groups.splice(-2) as [[number, number], [number, number]];
-        groups.push([before, at]);
-        first = statements[before];
-        if (first === undefined || !isDefinition(first)) break;
+      const asked = { argument: !/\bPIPESTATUS\b/.test(this.#textOf(statement)) };
+      asked.argument ||= usesLastArgument(statement, this.#syntax.text);
+      for (let before = at - 1; before >= 0; before--) {
+        while ((groups.at(-1)?.[0] ?? 0) > before) groups.pop();
+        const one = statements[before];
+        if (one === undefined || setsLastCommand(one, asked)) break;
       }
+      const last = groups.at(-1);
+      if (last === undefined) groups.push([0, at]);
+      else last[1] = at;
     }
     return groups;
+  }
+
+  #textOf({ pos, end }: Statement): string {
+    return this.#syntax.text.slice(pos, end);
   }
 
   /** Whether a list in it begins with what asks for the command before: a gate would stand between. */
@@ -153,7 +167,7 @@ class Divider {
       // What a list in a branch or a function asks for may have been left before it.
       let left = isInside ? -1 : null;
       for (const [at, statement] of statements.entries()) {
-        const text = this.#syntax.text.slice(statement.pos, statement.end);
+        const text = this.#textOf(statement);
         if (left !== null && asks.test(text)) for (let n = left + 1; n <= at; n++) held.add(n);
         if (leaves(statement, text)) left = at;
       }

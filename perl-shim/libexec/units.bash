@@ -407,8 +407,21 @@ __rr_load() { # FILE script|function
 __rr_variables() { # script|function
     local __rr_line __rr_name __rr_global='' __rr_locals=' ' __rr_then=' '
     local -a __rr_now __rr_dumped __rr_text
+    local -A __rr_flags=()
     builtin declare -p >| "$__rr_dir/variable"
     builtin mapfile -t __rr_now < "$__rr_dir/variable"
+    for __rr_line in "${__rr_now[@]}"; do
+        __rr_name=${__rr_line#declare -* }
+        __rr_name=${__rr_name%%=*}
+        [[ $__rr_line == 'declare -'* ]] && __rr_is_kept "$__rr_name" || continue
+        builtin declare -p "$__rr_name" >| "$__rr_dir/variable" || continue
+        builtin mapfile -t __rr_text < "$__rr_dir/variable"
+        __rr_line=${__rr_text[0]#declare -}
+        __rr_flags[$__rr_name]=${__rr_line%% *}
+        # A local variable is exported when the one that it hides is.
+        [[ ${__rr_line%% *} != *x* ]] || builtin export -n "$__rr_name"
+    done
+    builtin shopt -u localvar_inherit
     if [[ $1 == function ]]; then
         __rr_locals=" $(__rr_locals) "
         __rr_global='-g '
@@ -427,7 +440,13 @@ __rr_variables() { # script|function
         # Through a file: a substitution would be a process for each variable.
         builtin declare -p "$__rr_name" >| "$__rr_dir/variable" || continue
         builtin mapfile -d '' __rr_text < "$__rr_dir/variable"
+        if [[ ${__rr_text[0]%$'\n'} != "$__rr_line" ]] && __rr_as_dumped; then
+            continue
+        fi
         __rr_line=${__rr_text[0]%$'\n'}
+        __rr_found=${__rr_line#declare -}
+        # An attribute that it has no longer would stay, and a reference would be written through.
+        [[ ${__rr_flags[$__rr_name]-${__rr_found%% *}} == "${__rr_found%% *}" ]] || __rr_unset "$__rr_name"
         # Such as OLDPWD, which the way back into the script's folder has set.
         [[ $__rr_line == *=* ]] || builtin printf 'builtin unset -v %s\n' "$__rr_name"
         if [[ $__rr_locals == *" $__rr_name "* ]]; then
@@ -437,12 +456,39 @@ __rr_variables() { # script|function
         fi
     done
     # What the new shell has from its environment, and the old one had no longer.
-    for __rr_line in "${__rr_now[@]}"; do
-        __rr_name=${__rr_line#declare -* }
-        __rr_name=${__rr_name%%=*}
-        [[ $__rr_line == 'declare -'* ]] && __rr_is_kept "$__rr_name" && [[ $__rr_then != *" $__rr_name "* ]] || continue
-        builtin printf 'builtin unset -v %s\n' "$__rr_name"
+    for __rr_name in "${!__rr_flags[@]}"; do
+        [[ $__rr_then == *" $__rr_name "* ]] || __rr_unset "$__rr_name"
     done
+}
+
+# Of __rr_variables: a variable whose value is from before it was made an integer, or upper or lower case: read back as one,
+# it is another. False when it is no such one, or not surely so.
+__rr_as_dumped() {
+    local __rr_flags_now=${__rr_line#declare -} __rr_found __rr_plain __rr_at=0
+    local __rr_value=${__rr_flags_now#* }
+    __rr_flags_now=${__rr_flags_now%% *}
+    [[ $__rr_flags_now == *[cilu]* && $__rr_value == *=* ]] || return 1
+    for __rr_found in "${__rr_dumped[@]}"; do
+        [[ $__rr_found != "declare -$__rr_flags_now $__rr_name="* ]] || __rr_at=$((__rr_at + 1))
+    done
+    __rr_plain=${__rr_flags_now//[cilurx]/}
+    ((__rr_at == 1)) && (builtin eval "declare -${__rr_plain:--} $__rr_value") || return 1
+    if [[ $__rr_locals == *" $__rr_name "* ]]; then
+        __rr_found=''
+    else
+        __rr_found=$__rr_global
+    fi
+    [[ -z ${__rr_flags[$__rr_name]-} ]] || __rr_unset "$__rr_name"
+    builtin printf 'declare %s-%s %s\n' "$__rr_found" "${__rr_plain:--}" "$__rr_value" "$__rr_found" "$__rr_flags_now" "$__rr_name"
+}
+
+# Of __rr_variables: the statement that removes a variable of this shell, if it can be. SECONDS would count no longer.
+__rr_unset() { # NAME
+    case ${__rr_flags[$1]} in
+        *r*) ;;
+        *n*) builtin printf 'builtin unset -n %s\n' "$1" ;;
+        *) [[ $1 == SECONDS ]] || builtin printf 'builtin unset -v %s\n' "$1" ;;
+    esac
 }
 
 # In a subshell: the names of the local variables in the slot that was read.
