@@ -18,6 +18,8 @@ export interface ScriptFunctions {
   readonly beginners: Beginners;
   /** Those that begin by asking for `$_` or PIPESTATUS of what was before the call. */
   readonly askers: ReadonlySet<string>;
+  /** The names of all. */
+  readonly defined: readonly string[];
 }
 
 /**
@@ -35,7 +37,8 @@ export function findFunctions({ text, statements }: ScriptSyntax): ScriptFunctio
   const beginners = findBeginners(definitions);
   const askers = findAskers(definitions, text);
   const enterable = new Map<string, EnterableFunction>();
-  if (isTextOfFunctionsUsed(text)) return { enterable, beginners, askers };
+  const defined = definitions.map(({ name }) => name.text).filter((name) => /^[\w.:+@%/-]+$/.test(name));
+  if (isTextOfFunctionsUsed(text)) return { enterable, beginners, askers, defined };
   for (const statement of statements) {
     const { command } = statement;
     if (command.type !== 'Function' || command.body.type !== 'BraceGroup') continue;
@@ -51,7 +54,7 @@ export function findFunctions({ text, statements }: ScriptSyntax): ScriptFunctio
       body: command.body.body.commands,
     });
   }
-  return { enterable, beginners, askers };
+  return { enterable, beginners, askers, defined };
 }
 
 /** Whether a statement asks for what the command before it has left: nothing may stand between the two. */

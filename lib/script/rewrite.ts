@@ -35,7 +35,8 @@ export async function rewriteScript(
   const isOpen = takesInOtherText(text);
   const gates = { edits, hasErrTrap: isOpen || /\btrap\b/.test(text) };
   const hasJobs = isOpen || /(?<![&<>|])&(?![&>\d])|\bcoproc\b/.test(text);
-  edits.insert(first.start, `. ${quote(runtime)} || exit 97; ${hasJobs ? '__rr_jobs=1; ' : ''}`);
+  const open = isOpen ? `__rr_open=1 __rr_defined=${quote(` ${units.defined.join(' ')} `)}; ` : '';
+  edits.insert(first.start, `. ${quote(runtime)} || exit 97; ${hasJobs ? '__rr_jobs=1; ' : ''}${open}`);
   gateAll(units.units, gates);
   closeScript(units.units, gates);
   for (const [id, inside] of units.functions) {
@@ -124,7 +125,7 @@ const HINDRANCES = [
   /\btrap\b.*\b(?:DEBUG|RETURN)\b/,
   /\b(?:extdebug|functrace|allexport|BASH_XTRACEFD)\b/,
   // Our functions are called from the script's, and `$0` is no variable.
-  /\b(?:FUNCNEST|BASH_ARGV0)\b/,
+  /\bFUNCNEST\b|\bBASH_ARGV0=/,
   // At its end a script's last command was one of ours.
   /\btrap\b.*\bBASH_COMMAND\b.*\b(?:EXIT|0)\b/,
   /\bset\s+(?:-\w+\s+)*-\w*[Tav]/,

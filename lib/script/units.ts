@@ -43,6 +43,8 @@ export interface ScriptUnits {
   readonly units: readonly Unit[];
   /** Those of the functions that are gone into, by the function's id. */
   readonly functions: ReadonlyMap<string, readonly Unit[]>;
+  /** The names of all functions that the script's text defines. */
+  readonly defined: readonly string[];
 }
 
 /** Divides a script into units. */
@@ -58,7 +60,7 @@ export function findUnits(syntax: ScriptSyntax): ScriptUnits {
     const inside = new Divider(syntax, { ...functions, enterable: new Map() });
     entered.set(called.id, inside.divide(called.body, `${called.id}.`));
   }
-  return { units, functions: entered };
+  return { units, functions: entered, defined: functions.defined };
 }
 
 class Divider {

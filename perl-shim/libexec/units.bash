@@ -22,7 +22,7 @@
 __rr_dir=${BASH_SOURCE[0]%/*}
 __rr_mode=run __rr_E=0
 __rr_do='' __rr_vars='' __rr_tail='' __rr_functions=() __rr_text='' __rr_found='' __rr_lines=() __rr_head=() __rr_names=() __rr_part=() __rr_own=0
-__rr_jobs=0 __rr_inside='' __rr_status=0 __rr_seq=0 __rr_depth=0 __rr_calling='' __rr_callid='' __rr_call_seq=0 __rr_fds='' __rr_full=''
+__rr_jobs=0 __rr_open=0 __rr_defined='' __rr_placed='' __rr_checked=-1 __rr_inside='' __rr_status=0 __rr_seq=0 __rr_depth=0 __rr_calling='' __rr_callid='' __rr_call_seq=0 __rr_fds='' __rr_full=''
 __rr_t0='' __rr_t1='' __rr_slot0='' __rr_slot1=''
 declare -A __rr_sections=()
 
@@ -55,6 +55,12 @@ __rr_gate() { # ID KIND ARGUMENTS-OF-THE-SCRIPT…
     if ((__rr_jobs)); then
         builtin jobs -p >| "$__rr_dir/jobs"
         [[ ! -s $__rr_dir/jobs ]] || return 0
+    fi
+    # A function that asks for its file, which is not the script's, would be one of ours when it comes back.
+    if ((__rr_open)); then
+        __rr_see_functions
+        ((${#__rr_lines[@]} == __rr_checked)) || __rr_check_functions
+        [[ -z $__rr_placed ]] || return 0
     fi
     __rr_save "$@"
     if [[ $2 == c:* ]]; then
@@ -206,6 +212,19 @@ __rr_see_functions() {
             *) __rr_names+=("${__rr_lines[__rr_i]##* }") ;;
         esac
     done
+}
+
+# Those of __rr_names that the script's own text does not define and that ask where they stand -> __rr_placed.
+__rr_check_functions() {
+    __rr_checked=${#__rr_lines[@]} __rr_placed=''
+    for __rr_i in ${__rr_names[@]+"${__rr_names[@]}"}; do
+        [[ $__rr_defined != *" $__rr_i "* ]] || continue
+        builtin declare -f "$__rr_i" >| "$__rr_dir/variable"
+        builtin mapfile -d '' __rr_lines < "$__rr_dir/variable"
+        [[ ${__rr_lines[0]} != *BASH_SOURCE* && ${__rr_lines[0]} != *LINENO* && ${__rr_lines[0]} != *caller* ]] ||
+            __rr_placed+="$__rr_i "
+    done
+    __rr_lines=()
 }
 
 # Waits until it is killed, or nobody wants it to wait any longer.
