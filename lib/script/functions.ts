@@ -1,6 +1,6 @@
 import type { Function as FunctionDefinition } from 'unbash';
 import { beginsUnrestorable, literal, type Beginners, type Unrestorable } from './hold-back.js';
-import { contains, type ScriptSyntax, type Statement, type SyntaxNode } from './syntax.js';
+import { contains, textOf, type ScriptSyntax, type Statement, type SyntaxNode } from './syntax.js';
 
 /** A function whose body can be gone into. */
 export interface EnterableFunction {
@@ -59,11 +59,11 @@ export function findFunctions({ text, statements }: ScriptSyntax): ScriptFunctio
 
 /** Whether a statement asks for what the command before it has left: nothing may stand between the two. */
 export const usesLastCommand = (statement: Statement, text: string): boolean =>
-  usesLastArgument(statement, text) || /\bPIPESTATUS\b/.test(text.slice(statement.pos, statement.end));
+  usesLastArgument(statement, text) || /\bPIPESTATUS\b/.test(textOf(statement, text));
 
 /** Whether it asks for `$_`. */
-export const usesLastArgument = ({ pos, end }: Statement, text: string): boolean =>
-  /\$(?:_(?!\w)|\{_\W)/.test(text.slice(pos, end));
+export const usesLastArgument = (statement: Statement, text: string): boolean =>
+  /\$(?:_(?!\w)|\{_\W)/.test(textOf(statement, text));
 
 /** Whether a statement surely sets `$_`, or PIPESTATUS; one that does not lets that of an earlier one through. */
 export const setsLastCommand = (

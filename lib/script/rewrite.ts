@@ -1,7 +1,7 @@
 import { rewriteEntry } from './rewrite-entry.js';
 import { Edits } from './edits.js';
 import { contains, findStatements, parseScript, type ScriptSyntax, type SyntaxNode } from './syntax.js';
-import { findUnits, type ScriptUnits, type Unit } from './units.js';
+import { findUnits, isDefinition, type ScriptUnits, type Unit } from './units.js';
 import { quote } from './quote.js';
 
 /** Where a build's container has the state of its script. */
@@ -70,12 +70,20 @@ function gateAll(units: readonly Unit[], options: GateOptions): void {
       gateAll(unit.units, options);
       if (unit.entry.node.type === 'While') closeTurn(unit, options);
     }
-    for (const beside of unit.besideDefinitions) {
-      edits.insert(beside.pos, 'case $__rr_mode in skip) ;; *) ');
-      edits.insertAfter(beside.end, beside.background === true ? ' esac' : '; esac');
-    }
-    const isOpen = unit.isBackground && unit.besideDefinitions.length === 0;
-    edits.insertAfter(unit.end, isOpen ? ' fi;' : '; fi');
+    closeGate(unit, edits);
+  }
+}
+
+/**
+ * Behind the first statement of a unit the gate is closed, and the others ask whether it was open, in a way that leaves `$_`
+ * and PIPESTATUS: an error that ends a statement must not end the next ones. Definitions are made in any case.
+ */
+function closeGate({ statements: [first, ...others] }: Unit, edits: Edits): void {
+  if (first !== undefined) edits.insertAfter(first.end, first.background === true ? ' fi;' : '; fi');
+  for (const other of others) {
+    if (isDefinition(other)) continue;
+    edits.insert(other.pos, 'case $__rr_mode in skip) ;; *) ');
+    edits.insertAfter(other.end, other.background === true ? ' esac;' : '; esac');
   }
 }
 
@@ -93,7 +101,7 @@ function close(units: readonly Unit[], prefix: string, options: GateOptions): vo
     ...last,
     id: `${prefix}${units.length + 1}`,
     isDefinition: false,
-    besideDefinitions: [],
+    statements: [],
     decidesReading: false,
     calls: null,
   };

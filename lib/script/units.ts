@@ -9,7 +9,7 @@ import {
   type ScriptFunctions,
 } from './functions.js';
 import { beginsUnrestorable, endsUnrestorable, type Unrestorable } from './hold-back.js';
-import { contains, lineOf, type ScriptSyntax, type Statement, type SyntaxNode } from './syntax.js';
+import { contains, lineOf, textOf, type ScriptSyntax, type Statement, type SyntaxNode } from './syntax.js';
 
 /** A part of a script that is run as a whole, or gone into: what was interrupted in it begins again there. */
 export interface Unit {
@@ -25,8 +25,8 @@ export interface Unit {
   readonly isBackground: boolean;
   /** A definition of a function, which is made again when the script is started again. */
   readonly isDefinition: boolean;
-  /** Of a unit with definitions and other statements: those others, which are skipped with the unit. */
-  readonly besideDefinitions: readonly Statement[];
+  /** Those that it is made of. */
+  readonly statements: readonly Statement[];
   /** It decides how the lines after it are read, and so is run again, too. */
   readonly decidesReading: boolean;
   /** Why no state is kept before it: it belongs to the unit before. */
@@ -97,8 +97,8 @@ class Divider {
         start: statement.pos,
         end,
         isBackground: group.at(-1)?.background === true,
-        isDefinition: group.some(isDefinition),
-        besideDefinitions: group.some(isDefinition) ? group.filter((one) => !isDefinition(one)) : [],
+        isDefinition: isDefinition(statement),
+        statements: group,
         decidesReading: single !== null && isReadingOption(single),
         heldBackBy,
         calls,
@@ -142,8 +142,8 @@ class Divider {
     return groups;
   }
 
-  #textOf({ pos, end }: Statement): string {
-    return this.#syntax.text.slice(pos, end);
+  #textOf(statement: Statement): string {
+    return textOf(statement, this.#syntax.text);
   }
 
   /** Whether a list in it begins with what asks for the command before: a gate would stand between. */
@@ -189,7 +189,8 @@ class Divider {
   }
 }
 
-const isDefinition = ({ command }: Statement): boolean => command.type === 'Function';
+/** Whether a statement defines a function. */
+export const isDefinition = ({ command }: Statement): boolean => command.type === 'Function';
 
 /** `shopt -s extglob`, and nothing else. */
 const isReadingOption = ({ command, background }: Statement): boolean =>
