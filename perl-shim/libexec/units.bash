@@ -367,12 +367,22 @@ __rr_prepare_parser() {
 # Takes the arrays that nobody may assign to out of the section that was read, the variables: at such a one, bash before 5.1
 # gives up the whole.
 __rr_leave_out_fixed() {
-    local __rr_at
+    local __rr_at __rr_flags_now __rr_value
     for __rr_at in "${!__rr_part[@]}"; do
         case ${__rr_part[__rr_at]} in
             'declare -'*' BASH_ARGC='* | 'declare -'*' BASH_ARGV='* | 'declare -'*' BASH_LINENO='* | \
                 'declare -'*' BASH_SOURCE='* | 'declare -'*' BASH_VERSINFO='* | 'declare -'*' FUNCNAME='* | 'declare -'*' GROUPS='*)
                 builtin unset -v '__rr_part[__rr_at]'
+                ;;
+            'declare -'*i*' '*=*)
+                # What is no number was there before it became an integer: reading it as one would end it all.
+                __rr_flags_now=${__rr_part[__rr_at]#declare -} __rr_value=${__rr_part[__rr_at]#declare -* }
+                __rr_flags_now=${__rr_flags_now%% *}
+                [[ $__rr_flags_now == *i* ]] || continue
+                (builtin eval "declare -$__rr_flags_now $__rr_value") && continue
+                __rr_flags_now=${__rr_flags_now//[ir]/}
+                (builtin eval "declare -${__rr_flags_now:--} $__rr_value") || continue
+                __rr_part[__rr_at]="declare -${__rr_flags_now:--} $__rr_value"
                 ;;
         esac
     done
