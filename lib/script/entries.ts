@@ -36,7 +36,7 @@ export function findEntry(statement: Statement, text: string): Entry | null {
         ? null
         : { node, lists: [{ list: node.body, suffix: '' }] };
     case 'Case':
-      return isPlainCase(node) ? { node, lists: inBranches(node.items.map(({ body }) => body)) } : null;
+      return isPlainCase(node, text) ? { node, lists: inBranches(node.items.map(({ body }) => body)) } : null;
     case 'Command':
     case 'Pipeline':
     case 'AndOr':
@@ -87,7 +87,9 @@ const readsInput = (clause: CompoundList): boolean =>
   );
 
 /** The word is kept, and the patterns are compared with it again, so they must mean the same then. */
-const isPlainCase = ({ word, items }: Case): boolean =>
+const isPlainCase = ({ word, items, pos, end }: Case, text: string): boolean =>
+  (text.match(/\bshopt\b[^\n#]*\bnocasematch\b/g) ?? []).length < 2 &&
+  !/\b(?:LC_|LANG\b|nocasematch\b)/.test(text.slice(pos, end)) &&
   !/[`~\\<]|\$\(/.test(word.text) &&
   items.every(({ pattern }) => pattern.every(({ text }) => !/[$`~]/.test(text)));
 

@@ -120,15 +120,15 @@ class Explainer {
   #whyWhole(unit: Unit): string | null {
     const statement = this.#statements.get(unit.start);
     if (statement === undefined || unit.heldBackBy !== null) return null;
-    if (unit.isDefinition) {
-      return this.#definitions.has(unit.start) ? null : 'its body is part of each unit that calls it';
-    }
     if (statement.end < unit.end) {
       const [last] = [...this.#statements.values()].filter(
         ({ pos }) => pos < unit.end && pos > statement.end,
       );
       const line = lineOf(this.#syntax.text, last?.pos ?? statement.end);
       return `line ${line} uses what it leaves in $_ or PIPESTATUS`;
+    }
+    if (unit.isDefinition) {
+      return this.#definitions.has(unit.start) ? null : 'its body is part of each unit that calls it';
     }
     const why = whyNotEntered(statement, this.#syntax.text);
     if (why !== null || findEntry(statement, this.#syntax.text) === null) return why;

@@ -1,6 +1,6 @@
 import type { Function as FunctionDefinition } from 'unbash';
 import { beginsUnrestorable, literal, type Beginners, type Unrestorable } from './hold-back.js';
-import { contains, type ScriptSyntax, type Statement, type SyntaxNode } from './syntax.js';
+import { contains, textOf, type ScriptSyntax, type Statement, type SyntaxNode } from './syntax.js';
 
 /** A function whose body can be gone into. */
 export interface EnterableFunction {
@@ -18,6 +18,8 @@ export interface ScriptFunctions {
   readonly beginners: Beginners;
   /** Those that begin by asking for `$_` or PIPESTATUS of what was before the call. */
   readonly askers: ReadonlySet<string>;
+  /** The names of all. */
+  readonly defined: readonly string[];
 }
 
 /**
@@ -35,7 +37,8 @@ export function findFunctions({ text, statements }: ScriptSyntax): ScriptFunctio
   const beginners = findBeginners(definitions);
   const askers = findAskers(definitions, text);
   const enterable = new Map<string, EnterableFunction>();
-  if (isTextOfFunctionsUsed(text)) return { enterable, beginners, askers };
+  const defined = definitions.map(({ name }) => name.text).filter((name) => /^[\w.:+@%/-]+$/.test(name));
+  if (isTextOfFunctionsUsed(text)) return { enterable, beginners, askers, defined };
   for (const statement of statements) {
     const { command } = statement;
     if (command.type !== 'Function' || command.body.type !== 'BraceGroup') continue;
@@ -51,17 +54,33 @@ export function findFunctions({ text, statements }: ScriptSyntax): ScriptFunctio
       body: command.body.body.commands,
     });
   }
-  return { enterable, beginners, askers };
+  return { enterable, beginners, askers, defined };
 }
 
 /** Whether a statement asks for what the command before it has left: nothing may stand between the two. */
-export const usesLastCommand = ({ pos, end }: Statement, text: string): boolean =>
-  /\$(?:_(?!\w)|\{_\W)|\bPIPESTATUS\b/.test(text.slice(pos, end));
+export const usesLastCommand = (statement: Statement, text: string): boolean =>
+  usesLastArgument(statement, text) || /\bPIPESTATUS\b/.test(textOf(statement, text));
+
+/** Whether it asks for `$_`. */
+export const usesLastArgument = (statement: Statement, text: string): boolean =>
+  /\$(?:_(?!\w)|\{_\W)/.test(textOf(statement, text));
+
+/** Whether a statement surely sets `$_`, or PIPESTATUS; one that does not lets that of an earlier one through. */
+export const setsLastCommand = (
+  { command, background }: Statement,
+  options: { readonly argument: boolean },
+): boolean =>
+  background !== true &&
+  (command.type === 'Command' ||
+    (!options.argument && /^(?:Pipeline|Subshell|AndOr|If|While|\w+Command)$/.test(command.type)));
 
 function findAskers(definitions: readonly FunctionDefinition[], text: string): ReadonlySet<string> {
   const asking = definitions.filter(({ body }) => {
-    const [first] = body.type === 'BraceGroup' ? body.body.commands : [];
-    return first !== undefined && usesLastCommand(first, text);
+    const statements = body.type === 'BraceGroup' ? body.body.commands : [];
+    const set = statements.findIndex((one) => setsLastCommand(one, { argument: true }));
+    return statements
+      .slice(0, set < 0 ? statements.length : set + 1)
+      .some((statement) => usesLastCommand(statement, text));
   });
   return new Set(asking.map(({ name }) => name.text));
 }

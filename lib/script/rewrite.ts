@@ -1,7 +1,7 @@
 import { rewriteEntry } from './rewrite-entry.js';
 import { Edits } from './edits.js';
 import { contains, findStatements, parseScript, type ScriptSyntax, type SyntaxNode } from './syntax.js';
-import { findUnits, type ScriptUnits, type Unit } from './units.js';
+import { findUnits, isDefinition, type ScriptUnits, type Unit } from './units.js';
 import { quote } from './quote.js';
 
 /** Where a build's container has the state of its script. */
@@ -35,7 +35,8 @@ export async function rewriteScript(
   const isOpen = takesInOtherText(text);
   const gates = { edits, hasErrTrap: isOpen || /\btrap\b/.test(text) };
   const hasJobs = isOpen || /(?<![&<>|])&(?![&>\d])|\bcoproc\b/.test(text);
-  edits.insert(first.start, `. ${quote(runtime)} || exit 97; ${hasJobs ? '__rr_jobs=1; ' : ''}`);
+  const open = isOpen ? `__rr_open=1 __rr_defined=${quote(` ${units.defined.join(' ')} `)}; ` : '';
+  edits.insert(first.start, `. ${quote(runtime)} || exit 97; ${hasJobs ? '__rr_jobs=1; ' : ''}${open}`);
   gateAll(units.units, gates);
   closeScript(units.units, gates);
   for (const [id, inside] of units.functions) {
@@ -69,7 +70,20 @@ function gateAll(units: readonly Unit[], options: GateOptions): void {
       gateAll(unit.units, options);
       if (unit.entry.node.type === 'While') closeTurn(unit, options);
     }
-    edits.insertAfter(unit.end, unit.isBackground ? ' fi;' : '; fi');
+    closeGate(unit, edits);
+  }
+}
+
+/**
+ * Behind the first statement of a unit the gate is closed, and the others ask whether it was open, in a way that leaves `$_`
+ * and PIPESTATUS: an error that ends a statement must not end the next ones. Definitions are made in any case.
+ */
+function closeGate({ statements: [first, ...others] }: Unit, edits: Edits): void {
+  if (first !== undefined) edits.insertAfter(first.end, first.background === true ? ' fi;' : '; fi');
+  for (const other of others) {
+    if (isDefinition(other)) continue;
+    edits.insert(other.pos, 'case $__rr_mode in skip) ;; *) ');
+    edits.insertAfter(other.end, other.background === true ? ' esac;' : '; esac');
   }
 }
 
@@ -87,6 +101,7 @@ function close(units: readonly Unit[], prefix: string, options: GateOptions): vo
     ...last,
     id: `${prefix}${units.length + 1}`,
     isDefinition: false,
+    statements: [],
     decidesReading: false,
     calls: null,
   };
@@ -117,6 +132,10 @@ function gate({ id, ...unit }: Unit, { hasErrTrap, isFunction }: GateOptions): s
 const HINDRANCES = [
   /\btrap\b.*\b(?:DEBUG|RETURN)\b/,
   /\b(?:extdebug|functrace|allexport|BASH_XTRACEFD)\b/,
+  // Our functions are called from the script's, and `$0` is no variable.
+  /\bFUNCNEST\b|\bBASH_ARGV0=/,
+  // At its end a script's last command was one of ours.
+  /\btrap\b.*\bBASH_COMMAND\b.*\b(?:EXIT|0)\b/,
   /\bset\s+(?:-\w+\s+)*-\w*[Tav]/,
   /\bset\s+.*-o\s+verbose\b/,
   /(?<![-\w{$])unset\s[^;&|\n]*\b(?:S?RANDOM|SECONDS|LINENO|EPOCHSECONDS|EPOCHREALTIME|BASHPID|FUNCNAME|GROUPS|DIRSTACK)\b/,

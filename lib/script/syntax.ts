@@ -61,6 +61,17 @@ export function lineOf(text: string, position: number): number {
   return line;
 }
 
+/** The text of a statement, with here-documents that lie behind its end. */
+export function textOf(statement: Statement, text: string): string {
+  const parts = [text.slice(statement.pos, statement.end)];
+  contains(statement, (node) => {
+    if (node.type === 'HereDoc' && node.body.end > statement.end)
+      parts.push(text.slice(node.body.pos, node.body.end));
+    return false;
+  });
+  return parts.join('\n');
+}
+
 /** Whether a node or anything in it fulfils a condition; `enters` says which nodes to look into. */
 export function contains(
   node: SyntaxNode,

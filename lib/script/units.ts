@@ -1,8 +1,15 @@
 import type { Word } from 'unbash';
 import { findEntry, type Entry } from './entries.js';
-import { findFunctions, usesLastCommand, type EnterableFunction, type ScriptFunctions } from './functions.js';
+import {
+  findFunctions,
+  setsLastCommand,
+  usesLastArgument,
+  usesLastCommand,
+  type EnterableFunction,
+  type ScriptFunctions,
+} from './functions.js';
 import { beginsUnrestorable, endsUnrestorable, type Unrestorable } from './hold-back.js';
-import { contains, lineOf, type ScriptSyntax, type Statement, type SyntaxNode } from './syntax.js';
+import { contains, lineOf, textOf, type ScriptSyntax, type Statement, type SyntaxNode } from './syntax.js';
 
 /** A part of a script that is run as a whole, or gone into: what was interrupted in it begins again there. */
 export interface Unit {
@@ -18,6 +25,8 @@ export interface Unit {
   readonly isBackground: boolean;
   /** A definition of a function, which is made again when the script is started again. */
   readonly isDefinition: boolean;
+  /** Those that it is made of. */
+  readonly statements: readonly Statement[];
   /** It decides how the lines after it are read, and so is run again, too. */
   readonly decidesReading: boolean;
   /** Why no state is kept before it: it belongs to the unit before. */
@@ -34,6 +43,8 @@ export interface ScriptUnits {
   readonly units: readonly Unit[];
   /** Those of the functions that are gone into, by the function's id. */
   readonly functions: ReadonlyMap<string, readonly Unit[]>;
+  /** The names of all functions that the script's text defines. */
+  readonly defined: readonly string[];
 }
 
 /** Divides a script into units. */
@@ -49,7 +60,7 @@ export function findUnits(syntax: ScriptSyntax): ScriptUnits {
     const inside = new Divider(syntax, { ...functions, enterable: new Map() });
     entered.set(called.id, inside.divide(called.body, `${called.id}.`));
   }
-  return { units, functions: entered };
+  return { units, functions: entered, defined: functions.defined };
 }
 
 class Divider {
@@ -86,7 +97,8 @@ class Divider {
         start: statement.pos,
         end,
         isBackground: group.at(-1)?.background === true,
-        isDefinition: statement.command.type === 'Function',
+        isDefinition: isDefinition(statement),
+        statements: group,
         decidesReading: single !== null && isReadingOption(single),
         heldBackBy,
         calls,
@@ -114,11 +126,24 @@ class Divider {
   #glue(statements: readonly Statement[]): [number, number][] {
     const groups: [number, number][] = [];
     for (const [at, statement] of statements.entries()) {
+      groups.push([at, at]);
+      if (!this.#usesLastCommand(statement)) continue;
+      const asked = { argument: !/\bPIPESTATUS\b/.test(this.#textOf(statement)) };
+      asked.argument ||= usesLastArgument(statement, this.#syntax.text);
+      for (let before = at - 1; before >= 0; before--) {
+        while ((groups.at(-1)?.[0] ?? 0) > before) groups.pop();
+        const one = statements[before];
+        if (one === undefined || setsLastCommand(one, asked)) break;
+      }
       const last = groups.at(-1);
-      if (last !== undefined && this.#usesLastCommand(statement)) last[1] = at;
-      else groups.push([at, at]);
+      if (last === undefined) groups.push([0, at]);
+      else last[1] = at;
     }
     return groups;
+  }
+
+  #textOf(statement: Statement): string {
+    return textOf(statement, this.#syntax.text);
   }
 
   /** Whether a list in it begins with what asks for the command before: a gate would stand between. */
@@ -132,6 +157,7 @@ class Divider {
 
   #usesLastCommand(statement: Statement): boolean {
     const { command } = statement;
+    if (isDefinition(statement)) return false;
     const called = command.type === 'Command' ? (command.name?.text ?? '') : '';
     return usesLastCommand(statement, this.#syntax.text) || this.#functions.askers.has(called);
   }
@@ -143,7 +169,7 @@ class Divider {
       // What a list in a branch or a function asks for may have been left before it.
       let left = isInside ? -1 : null;
       for (const [at, statement] of statements.entries()) {
-        const text = this.#syntax.text.slice(statement.pos, statement.end);
+        const text = this.#textOf(statement);
         if (left !== null && asks.test(text)) for (let n = left + 1; n <= at; n++) held.add(n);
         if (leaves(statement, text)) left = at;
       }
@@ -162,6 +188,9 @@ class Divider {
     return called;
   }
 }
+
+/** Whether a statement defines a function. */
+export const isDefinition = ({ command }: Statement): boolean => command.type === 'Function';
 
 /** `shopt -s extglob`, and nothing else. */
 const isReadingOption = ({ command, background }: Statement): boolean =>

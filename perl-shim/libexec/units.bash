@@ -22,7 +22,7 @@
 __rr_dir=${BASH_SOURCE[0]%/*}
 __rr_mode=run __rr_E=0
 __rr_do='' __rr_vars='' __rr_tail='' __rr_functions=() __rr_text='' __rr_found='' __rr_lines=() __rr_head=() __rr_names=() __rr_part=() __rr_own=0
-__rr_jobs=0 __rr_inside='' __rr_status=0 __rr_seq=0 __rr_depth=0 __rr_calling='' __rr_callid='' __rr_call_seq=0 __rr_fds='' __rr_full=''
+__rr_jobs=0 __rr_open=0 __rr_defined='' __rr_placed='' __rr_checked=-1 __rr_inside='' __rr_status=0 __rr_seq=0 __rr_depth=0 __rr_calling='' __rr_callid='' __rr_call_seq=0 __rr_fds='' __rr_full=''
 __rr_t0='' __rr_t1='' __rr_slot0='' __rr_slot1=''
 declare -A __rr_sections=()
 
@@ -55,6 +55,12 @@ __rr_gate() { # ID KIND ARGUMENTS-OF-THE-SCRIPT…
     if ((__rr_jobs)); then
         builtin jobs -p >| "$__rr_dir/jobs"
         [[ ! -s $__rr_dir/jobs ]] || return 0
+    fi
+    # A function that asks for its file, which is not the script's, would be one of ours when it comes back.
+    if ((__rr_open)); then
+        __rr_see_functions
+        ((${#__rr_lines[@]} == __rr_checked)) || __rr_check_functions
+        [[ -z $__rr_placed ]] || return 0
     fi
     __rr_save "$@"
     if [[ $2 == c:* ]]; then
@@ -208,6 +214,19 @@ __rr_see_functions() {
     done
 }
 
+# Those of __rr_names that the script's own text does not define and that ask where they stand -> __rr_placed.
+__rr_check_functions() {
+    __rr_checked=${#__rr_lines[@]} __rr_placed=''
+    for __rr_i in ${__rr_names[@]+"${__rr_names[@]}"}; do
+        [[ $__rr_defined != *" $__rr_i "* ]] || continue
+        builtin declare -f "$__rr_i" >| "$__rr_dir/variable"
+        builtin mapfile -d '' __rr_lines < "$__rr_dir/variable"
+        [[ ${__rr_lines[0]} != *BASH_SOURCE* && ${__rr_lines[0]} != *LINENO* && ${__rr_lines[0]} != *caller* ]] ||
+            __rr_placed+="$__rr_i "
+    done
+    __rr_lines=()
+}
+
 # Waits until it is killed, or nobody wants it to wait any longer.
 __rr_rest() {
     builtin printf '%s\n' "$__rr_full" >| "$__rr_dir/boundary"
@@ -348,12 +367,22 @@ __rr_prepare_parser() {
 # Takes the arrays that nobody may assign to out of the section that was read, the variables: at such a one, bash before 5.1
 # gives up the whole.
 __rr_leave_out_fixed() {
-    local __rr_at
+    local __rr_at __rr_flags_now __rr_value
     for __rr_at in "${!__rr_part[@]}"; do
         case ${__rr_part[__rr_at]} in
             'declare -'*' BASH_ARGC='* | 'declare -'*' BASH_ARGV='* | 'declare -'*' BASH_LINENO='* | \
                 'declare -'*' BASH_SOURCE='* | 'declare -'*' BASH_VERSINFO='* | 'declare -'*' FUNCNAME='* | 'declare -'*' GROUPS='*)
                 builtin unset -v '__rr_part[__rr_at]'
+                ;;
+            'declare -'*i*' '*=*)
+                # What is no number was there before it became an integer: reading it as one would end it all.
+                __rr_flags_now=${__rr_part[__rr_at]#declare -} __rr_value=${__rr_part[__rr_at]#declare -* }
+                __rr_flags_now=${__rr_flags_now%% *}
+                [[ $__rr_flags_now == *i* ]] || continue
+                (builtin eval "declare -$__rr_flags_now $__rr_value") && continue
+                __rr_flags_now=${__rr_flags_now//[ir]/}
+                (builtin eval "declare -${__rr_flags_now:--} $__rr_value") || continue
+                __rr_part[__rr_at]="declare -${__rr_flags_now:--} $__rr_value"
                 ;;
         esac
     done
@@ -407,8 +436,21 @@ __rr_load() { # FILE script|function
 __rr_variables() { # script|function
     local __rr_line __rr_name __rr_global='' __rr_locals=' ' __rr_then=' '
     local -a __rr_now __rr_dumped __rr_text
+    local -A __rr_flags=()
     builtin declare -p >| "$__rr_dir/variable"
     builtin mapfile -t __rr_now < "$__rr_dir/variable"
+    for __rr_line in "${__rr_now[@]}"; do
+        __rr_name=${__rr_line#declare -* }
+        __rr_name=${__rr_name%%=*}
+        [[ $__rr_line == 'declare -'* ]] && __rr_is_kept "$__rr_name" || continue
+        builtin declare -p "$__rr_name" >| "$__rr_dir/variable" || continue
+        builtin mapfile -t __rr_text < "$__rr_dir/variable"
+        __rr_line=${__rr_text[0]#declare -}
+        __rr_flags[$__rr_name]=${__rr_line%% *}
+        # A local variable is exported when the one that it hides is.
+        [[ ${__rr_line%% *} != *x* ]] || builtin export -n "$__rr_name"
+    done
+    builtin shopt -u localvar_inherit
     if [[ $1 == function ]]; then
         __rr_locals=" $(__rr_locals) "
         __rr_global='-g '
@@ -427,7 +469,13 @@ __rr_variables() { # script|function
         # Through a file: a substitution would be a process for each variable.
         builtin declare -p "$__rr_name" >| "$__rr_dir/variable" || continue
         builtin mapfile -d '' __rr_text < "$__rr_dir/variable"
+        if [[ ${__rr_text[0]%$'\n'} != "$__rr_line" ]] && __rr_as_dumped; then
+            continue
+        fi
         __rr_line=${__rr_text[0]%$'\n'}
+        __rr_found=${__rr_line#declare -}
+        # An attribute that it has no longer would stay, and a reference would be written through.
+        [[ ${__rr_flags[$__rr_name]-${__rr_found%% *}} == "${__rr_found%% *}" ]] || __rr_unset "$__rr_name"
         # Such as OLDPWD, which the way back into the script's folder has set.
         [[ $__rr_line == *=* ]] || builtin printf 'builtin unset -v %s\n' "$__rr_name"
         if [[ $__rr_locals == *" $__rr_name "* ]]; then
@@ -437,12 +485,39 @@ __rr_variables() { # script|function
         fi
     done
     # What the new shell has from its environment, and the old one had no longer.
-    for __rr_line in "${__rr_now[@]}"; do
-        __rr_name=${__rr_line#declare -* }
-        __rr_name=${__rr_name%%=*}
-        [[ $__rr_line == 'declare -'* ]] && __rr_is_kept "$__rr_name" && [[ $__rr_then != *" $__rr_name "* ]] || continue
-        builtin printf 'builtin unset -v %s\n' "$__rr_name"
+    for __rr_name in "${!__rr_flags[@]}"; do
+        [[ $__rr_then == *" $__rr_name "* ]] || __rr_unset "$__rr_name"
     done
+}
+
+# Of __rr_variables: a variable whose value is from before it was made an integer, or upper or lower case: read back as one,
+# it is another. False when it is no such one, or not surely so.
+__rr_as_dumped() {
+    local __rr_flags_now=${__rr_line#declare -} __rr_found __rr_plain __rr_at=0
+    local __rr_value=${__rr_flags_now#* }
+    __rr_flags_now=${__rr_flags_now%% *}
+    [[ $__rr_flags_now == *[cilu]* && $__rr_value == *=* ]] || return 1
+    for __rr_found in "${__rr_dumped[@]}"; do
+        [[ $__rr_found != "declare -$__rr_flags_now $__rr_name="* ]] || __rr_at=$((__rr_at + 1))
+    done
+    __rr_plain=${__rr_flags_now//[cilurx]/}
+    ((__rr_at == 1)) && (builtin eval "declare -${__rr_plain:--} $__rr_value") || return 1
+    if [[ $__rr_locals == *" $__rr_name "* ]]; then
+        __rr_found=''
+    else
+        __rr_found=$__rr_global
+    fi
+    [[ -z ${__rr_flags[$__rr_name]-} ]] || __rr_unset "$__rr_name"
+    builtin printf 'declare %s-%s %s\n' "$__rr_found" "${__rr_plain:--}" "$__rr_value" "$__rr_found" "$__rr_flags_now" "$__rr_name"
+}
+
+# Of __rr_variables: the statement that removes a variable of this shell, if it can be. SECONDS would count no longer.
+__rr_unset() { # NAME
+    case ${__rr_flags[$1]} in
+        *r*) ;;
+        *n*) builtin printf 'builtin unset -n %s\n' "$1" ;;
+        *) [[ $1 == SECONDS ]] || builtin printf 'builtin unset -v %s\n' "$1" ;;
+    esac
 }
 
 # In a subshell: the names of the local variables in the slot that was read.
