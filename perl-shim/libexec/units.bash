@@ -378,10 +378,10 @@ __rr_leave_out_fixed() {
                 # What is no number was there before it became an integer: reading it as one would end it all.
                 __rr_flags_now=${__rr_part[__rr_at]#declare -} __rr_value=${__rr_part[__rr_at]#declare -* }
                 __rr_flags_now=${__rr_flags_now%% *}
-                [[ $__rr_flags_now == *i* ]] || continue
-                (builtin eval "declare -$__rr_flags_now $__rr_value") && continue
+                [[ $__rr_flags_now == *i* ]] && __rr_is_kept "${__rr_value%%=*}" || continue
+                (builtin trap - ERR; builtin eval "declare -$__rr_flags_now $__rr_value") && continue
                 __rr_flags_now=${__rr_flags_now//[ir]/}
-                (builtin eval "declare -${__rr_flags_now:--} $__rr_value") || continue
+                (builtin trap - ERR; builtin eval "declare -${__rr_flags_now:--} $__rr_value") || continue
                 __rr_part[__rr_at]="declare -${__rr_flags_now:--} $__rr_value"
                 ;;
         esac
@@ -501,7 +501,7 @@ __rr_as_dumped() {
         [[ $__rr_found != "declare -$__rr_flags_now $__rr_name="* ]] || __rr_at=$((__rr_at + 1))
     done
     __rr_plain=${__rr_flags_now//[cilurx]/}
-    ((__rr_at == 1)) && (builtin eval "declare -${__rr_plain:--} $__rr_value") || return 1
+    ((__rr_at == 1)) && (builtin trap - ERR; builtin eval "declare -${__rr_plain:--} $__rr_value") || return 1
     if [[ $__rr_locals == *" $__rr_name "* ]]; then
         __rr_found=''
     else
