@@ -30,6 +30,8 @@ export function woodpeckerFiles(settings: CiSettings): CiFile[] {
             // Two pipelines of a branch may run at once.
             'exec 8> "$carry/lock"; flock 8',
             `for folder in ${folders.map(word).join(' ')}; do`,
+            // Killed between the two renames below: all had been copied by then.
+            '  if [ ! -e "$carry/$folder" ] && [ -e "$carry/$folder.next" ]; then mv "$carry/$folder.next" "$carry/$folder"; fi',
             '  mkdir -p "$folder" "$carry/$folder"',
             '  cp -a "$carry/$folder/." "$folder/"',
             'done',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -79,5 +79,9 @@ describe('the workflow for Woodpecker', () => {
     assert.equal(runLeg(3, 'outcome=interrupted', programs).signal, 'SIGKILL');
     const { status, found, stderr } = runLeg(4, 'outcome=finished');
     assert.deepEqual([status, found], [0, ['leg-1', 'leg-2', 'leg-4']], stderr);
+    // Killed between the two renames, when all was copied.
+    const kept = join(root, 'carry/7/rbm-a/branch/out/a');
+    renameSync(kept, `${kept}.next`);
+    assert.deepEqual(runLeg(5, 'outcome=finished').found, ['leg-1', 'leg-2', 'leg-4', 'leg-5']);
   });
 });
