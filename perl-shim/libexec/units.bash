@@ -166,6 +166,9 @@ __rr_save() { # ID KIND ARGUMENTS…
         ((${#__rr_names[@]} == 0)) || builtin printf '%s\n' "${__rr_lines[@]}"
         builtin printf '#__rr-section aliases\n'
         builtin alias -p
+        # Where it has found programs it does not look for them again, though another is nearer by now.
+        builtin printf '#__rr-section programs\n'
+        [[ $- != *h* ]] || builtin hash -l 2> /dev/null || :
         builtin printf '#__rr-section tail\n'
         builtin enable -n
         builtin umask -p
@@ -425,6 +428,9 @@ __rr_load() { # FILE script|function
     __rr_section 'exported functions'
     __rr_tail=''
     builtin eval "$(__rr_attributes)"
+    __rr_section programs
+    # After PATH, whose assignment forgets them.
+    [[ $__rr_text != 'builtin hash -p '* ]] || __rr_tail+="{ $__rr_text} 2> /dev/null"$'\n'
     __rr_section tail
     __rr_tail+=$__rr_text
     __rr_vars=$(__rr_variables "$2") || __rr_refuse "the variables in $1 can not be read back"
