@@ -42,13 +42,22 @@ export async function rewriteScript(
   for (const [id, inside] of units.functions) {
     const [start] = inside;
     if (start === undefined) continue;
-    edits.insert(start.start, `{ __rr_push ${id}; builtin eval "$__rr_do"; __rr_st && :; } 2>/dev/null; `);
+    const end = inside.at(-1)?.end ?? start.end;
+    const push = ['__rr_push', id, ...findBareLocals(text.slice(start.start, end))].join(' ');
+    edits.insert(start.start, `{ ${push}; builtin eval "$__rr_do"; __rr_st && :; } 2>/dev/null; `);
     gateAll(inside, { ...gates, isFunction: true });
   }
   const script = edits.apply();
   const check = await findStatements(script);
   if ('reason' in check) return { script: null, reason: `rewritten, it does not parse: ${check.reason}` };
   return { script: Buffer.from(script, 'latin1'), units };
+}
+
+/** The names that a function may declare without a value; `local` does not list such before bash 5.1. */
+function findBareLocals(body: string): string[] {
+  const declared = body.matchAll(/(?<![-\w])(?:local|declare|typeset)\s((?:\\\n|[^;&|\n])*)/g);
+  const words = [...declared].flatMap(([, text = '']) => text.split(/\s+/));
+  return [...new Set(words.filter((word) => /^[A-Za-z_]\w*$/.test(word)))];
 }
 
 /** Whether what runs in the script's shell is more than its own text. */

@@ -21,7 +21,7 @@
 
 __rr_dir=${BASH_SOURCE[0]%/*}
 __rr_mode=run __rr_E=0
-__rr_do='' __rr_vars='' __rr_tail='' __rr_functions=() __rr_text='' __rr_found='' __rr_lines=() __rr_head=() __rr_names=() __rr_part=() __rr_own=0
+__rr_do='' __rr_vars='' __rr_tail='' __rr_functions=() __rr_text='' __rr_found='' __rr_lines=() __rr_head=() __rr_names=() __rr_part=() __rr_bare=() __rr_own=0
 __rr_jobs=0 __rr_open=0 __rr_defined='' __rr_placed='' __rr_checked=-1 __rr_inside='' __rr_status=0 __rr_seq=0 __rr_depth=0 __rr_calling='' __rr_callid='' __rr_call_seq=0 __rr_fds='' __rr_full=''
 __rr_t0='' __rr_t1='' __rr_slot0='' __rr_slot1=''
 declare -A __rr_sections=()
@@ -61,6 +61,9 @@ __rr_gate() { # ID KIND ARGUMENTS-OF-THE-SCRIPT…
         __rr_see_functions
         ((${#__rr_lines[@]} == __rr_checked)) || __rr_check_functions
         [[ -z $__rr_placed ]] || return 0
+    fi
+    if ((__rr_depth && BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 501)); then
+        __rr_lists_locals || return 0
     fi
     __rr_save "$@"
     if [[ $2 == c:* ]]; then
@@ -108,10 +111,10 @@ __rr_next() { # VARIABLE-SUFFIX
 }
 
 # The first thing in a function. On the way to a unit in it, __rr_do makes its variables local, before a loop sets one.
-__rr_push() { # ID-OF-THE-FUNCTION
+__rr_push() { # ID-OF-THE-FUNCTION NAMES-THAT-IT-DECLARES-WITHOUT-A-VALUE…
     __rr_status=$? __rr_do=''
     if ((BASH_SUBSHELL == 0 && __rr_depth == 0 && ${#FUNCNAME[@]} == 3)) && [[ $__rr_calling == "$1" ]]; then
-        __rr_depth=1 __rr_inside=$1
+        __rr_depth=1 __rr_inside=$1 __rr_bare=("${@:2}")
         if [[ $__rr_mode == skip ]]; then
             __rr_read_slot "$__rr_slot1" || __rr_refuse "the state $__rr_slot1 is gone"
             __rr_do="builtin local $(builtin shopt -u nocasematch; __rr_locals)"
@@ -226,6 +229,17 @@ __rr_check_functions() {
         builtin mapfile -d '' __rr_lines < "$__rr_dir/variable"
         [[ ${__rr_lines[0]} != *BASH_SOURCE* && ${__rr_lines[0]} != *LINENO* && ${__rr_lines[0]} != *caller* ]] ||
             __rr_placed+="$__rr_i "
+    done
+    __rr_lines=()
+}
+
+# Whether `local` tells all local variables. Before bash 5.1 it leaves out those that have no value yet, and they would come back
+# as global ones.
+__rr_lists_locals() {
+    for __rr_i in ${__rr_bare[@]+"${__rr_bare[@]}"}; do
+        builtin declare -p "$__rr_i" >| "$__rr_dir/variable" || continue
+        builtin mapfile -t __rr_lines < "$__rr_dir/variable"
+        [[ ${__rr_lines[0]} == *=* ]] || return 1
     done
     __rr_lines=()
 }
@@ -448,7 +462,8 @@ __rr_variables() { # script|function
     for __rr_line in "${__rr_now[@]}"; do
         __rr_name=${__rr_line#declare -* }
         __rr_name=${__rr_name%%=*}
-        [[ $__rr_line == 'declare -'* ]] && __rr_is_kept "$__rr_name" || continue
+        # Once: a value may have lines that look like more variables.
+        [[ $__rr_line == 'declare -'* && -z ${__rr_flags[$__rr_name]-} ]] && __rr_is_kept "$__rr_name" || continue
         builtin declare -p "$__rr_name" >| "$__rr_dir/variable" || continue
         builtin mapfile -t __rr_text < "$__rr_dir/variable"
         __rr_line=${__rr_text[0]#declare -}
@@ -456,7 +471,8 @@ __rr_variables() { # script|function
         # A local variable is exported when the one that it hides is.
         [[ ${__rr_line%% *} != *x* ]] || builtin export -n "$__rr_name"
     done
-    builtin shopt -u localvar_inherit
+    # Not in bash 4.4.
+    builtin shopt -u localvar_inherit || :
     if [[ $1 == function ]]; then
         __rr_locals=" $(__rr_locals) "
         __rr_global='-g '
