@@ -13,6 +13,7 @@ import { beforeEach, describe, it } from 'node:test';
 import { assertEqualTrees, expectRestored } from '../../fixtures/trees/compare-trees.js';
 import { describeTree } from '../../fixtures/trees/describe-tree.js';
 import { hexOf } from '../../lib/digest.js';
+import { DIVISION } from '../../lib/script/division.js';
 import { ANNOTATION } from '../../lib/snapshot/annotations.js';
 import { commitImage } from '../../lib/snapshot/image.js';
 import { repairStore } from '../../lib/snapshot/repair.js';
@@ -144,7 +145,7 @@ describe(
         [{ targets: ['nightly'] }, /targets is \["nightly"\], not \[\]/],
         [{ expectedScripts: ['pre'] }, /expectedScripts is/],
         [{ legs: [{ ...leg!, seconds: -1 }] }, /has no record of the build that can be read/],
-        [{ legs: [{ ...leg!, place: 'in statement 2 of 3', division: 1 }] }, /that it does not hold/],
+        [{ legs: [{ ...leg!, place: 'in statement 2 of 3', division: DIVISION }] }, /that it does not hold/],
       ];
       for (const [more, said] of harmful) {
         await start.save(more, { parent: null, baseline: null });

@@ -57,7 +57,7 @@ for (const rbm of rbmsUnderTest()) {
 
     it('stops a build with var/resume off at the deadline too, and says that nothing is kept', async () => {
       const w = make({ units: { build: 'sleep 1000', resume: 'off' } });
-      const { status, output } = await w.run('units', ['--deadline', '3s']).ended;
+      const { status, output } = await w.run('units', ['--deadline', '8s']).ended;
       assert.equal(status, 76, output);
       assert.match(output, /var\/resume is off/);
       assert.equal(w.output('units'), null);

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync, truncateSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DIVISION } from '../../lib/script/division.js';
 import { BLOBS, type BlobKind, type Json, type PoisonedStore } from '../snapshot/poisoned-store.js';
 
 /** One way in which a cache can be poisoned. */
@@ -142,7 +143,7 @@ export const POISONS: readonly Poison[] = [
     'says that the script stood at a statement',
     /speaks of a state of a script that it does not hold/,
     (value) => {
-      Object.assign(value.legs[0], { place: 'in statement 2 of 2', division: 1 });
+      Object.assign(value.legs[0], { place: 'in statement 2 of 2', division: DIVISION });
       return undefined;
     },
   ),
