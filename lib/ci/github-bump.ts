@@ -36,7 +36,7 @@ export function bumpOf(settings: CiSettings, command: string): object {
 }
 
 /** With `PROJECT` in its environment, in a checkout of the branch. */
-export const bumpScript = (settings: Pick<CiSettings, 'branch' | 'project'>, command: string): string =>
+export const bumpScript = (settings: Pick<CiSettings, 'branch' | 'name'>, command: string): string =>
   script([
     'branch="bump-$PROJECT"',
     'open=$(gh pr list --head "$branch" --state open --json number --jq length)',

@@ -5,8 +5,8 @@ export type CiService = 'github' | 'gitlab' | 'woodpecker' | 'cirrus';
 
 /** What the configuration of every service is made of. */
 export interface CiSettings {
-  /** What the files, workflows and caches are named after, where that is not the project. */
-  readonly name?: string | undefined;
+  /** What the files, workflows and caches are named after: the project, where nobody says otherwise. */
+  readonly name: string;
   /** The project that is built in the end, and with what targets. */
   readonly project: string;
   readonly step: string;
@@ -65,7 +65,7 @@ export const sumCommands = (job: CiJob): string[] => {
 };
 
 /** The name of the whole, such as `rbm-clang`. */
-export const nameOf = ({ project, name = project }: Pick<CiSettings, 'name' | 'project'>): string =>
+export const nameOf = ({ name }: Pick<CiSettings, 'name'>): string =>
   `rbm-${name.replace(/[^A-Za-z0-9_]+/g, '-')}`;
 
 /**

@@ -10,7 +10,7 @@ export function woodpeckerFiles(settings: CiSettings): CiFile[] {
   const name = nameOf(settings);
   const { branch, command, maxStalled, prepare } = settings;
   const outputs = [...new Set(settings.jobs.flatMap((job) => job.outputs))].sort();
-  const folders = [...outputs, ...settings.clones];
+  const eachFolder = `for folder in ${[...outputs, ...settings.clones].map(word).join(' ')}; do`;
   const workflow = {
     when: [{ event: ['push', 'manual'], branch }, { event: 'pull_request' }],
     labels: { backend: 'local' },
@@ -29,7 +29,7 @@ export function woodpeckerFiles(settings: CiSettings): CiFile[] {
             'mkdir -p "$carry"',
             // Two pipelines of a branch may run at once.
             'exec 8> "$carry/lock"; flock 8',
-            `for folder in ${folders.map(word).join(' ')}; do`,
+            eachFolder,
             // Killed between the two renames below: all had been copied by then.
             '  if [ ! -e "$carry/$folder" ] && [ -e "$carry/$folder.next" ]; then mv "$carry/$folder.next" "$carry/$folder"; fi',
             '  mkdir -p "$folder" "$carry/$folder"',
@@ -43,12 +43,12 @@ export function woodpeckerFiles(settings: CiSettings): CiFile[] {
             `  ${buildCommand(settings, [settings])} || status=$?`,
             // rbm takes half a file for a whole one: what a job that is killed was copying is never looked at.
             'exec 8> "$carry/lock"; flock 8',
-            `for folder in ${folders.map(word).join(' ')}; do`,
+            eachFolder,
             '  rm -rf "$carry/$folder.next" "$carry/$folder.last"',
             '  cp -a "$folder" "$carry/$folder.next"',
             'done',
             'sync --file-system "$carry"',
-            `for folder in ${folders.map(word).join(' ')}; do`,
+            eachFolder,
             '  mv "$carry/$folder" "$carry/$folder.last"',
             '  mv "$carry/$folder.next" "$carry/$folder"',
             '  rm -rf "$carry/$folder.last"',

@@ -128,8 +128,10 @@ class Divider {
     for (const [at, statement] of statements.entries()) {
       groups.push([at, at]);
       if (!this.#usesLastCommand(statement)) continue;
-      const asked = { argument: !/\bPIPESTATUS\b/.test(this.#textOf(statement)) };
-      asked.argument ||= usesLastArgument(statement, this.#syntax.text);
+      const asked = {
+        argument:
+          usesLastArgument(statement, this.#syntax.text) || !/\bPIPESTATUS\b/.test(this.#textOf(statement)),
+      };
       for (let before = at - 1; before >= 0; before--) {
         while ((groups.at(-1)?.[0] ?? 0) > before) groups.pop();
         const one = statements[before];

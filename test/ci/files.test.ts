@@ -168,7 +168,7 @@ describe('the daily look for newer versions', () => {
       run(`git init -q --bare origin && git clone -q origin work 2> /dev/null && cd work && echo 1 > zlib &&
       git add zlib && git -c user.name=a -c user.email=a@b commit -qm one && git push -q origin HEAD`);
     assert.equal(made.status, 0, made.stderr);
-    const script = bumpScript({ branch: 'main', project: 'firefox' }, command);
+    const script = bumpScript({ branch: 'main', name: 'firefox' }, command);
     const { status, stdout, stderr } = run(`cd work\n${script}`, {
       ASKED: join(dir, 'asked'),
       OPEN: String(openRequests),
