@@ -7,4 +7,8 @@ export const collect = (value: string, before: readonly string[]): readonly stri
 export const withInterruptFlags = (command: Command): Command =>
   command
     .option('--grace <span>', 'how long scripts may take to end before they are killed', '60s')
-    .option('--finish-statement <span>', 'how long a statement other than make may take to end first', '20s');
+    .option(
+      '--finish-statement <span>',
+      'how long a statement other than make, or a configure below make, may take to end first',
+      '20s',
+    );

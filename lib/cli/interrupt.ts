@@ -39,6 +39,7 @@ export function registerInterrupt(program: Command): void {
       for (const file of result.report?.removedFiles ?? []) printLine(`  removed: ${file}`);
       for (const { pid, command: killed } of result.report?.killed ?? [])
         printLine(`  killed: ${pid} ${killed}`);
+      for (const configure of result.report?.unfinished ?? []) printLine(`  cut off: ${configure}`);
     }
   });
 }

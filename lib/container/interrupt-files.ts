@@ -10,6 +10,8 @@ const stoppedSchema = v.object({
   escalation: v.nullable(v.picklist(['SIGINT', 'SIGTERM', 'SIGKILL'])),
   killed: v.array(v.string()),
   removedFiles: v.array(v.string()),
+  /** The command lines of each `configure` below make that was cut off. */
+  unfinished: v.optional(v.array(v.string()), []),
   stoppedAt: v.string(),
   /** Where a script stood that can be resumed at a statement, for a person. */
   place: v.optional(v.nullable(v.string()), null),

@@ -15,6 +15,7 @@ import type { StoppedFile } from './interrupt-files.js';
 import { findRunner } from './stop/processes.js';
 import { DEFAULT_FINISH_STATEMENT_MS, NotYet, RestingScript } from './rest.js';
 import { letGoOn, resumeDir } from './script-units.js';
+import { SYSTEM_CLOCK } from './stop/script-tree.js';
 import { stopScript, type StopOptions, type StopReport } from './stop/stop-script.js';
 import { namingIoFailures } from '../system-error.js';
 
@@ -27,8 +28,8 @@ export interface InterruptOptions {
   /** The time from the first SIGINT to the SIGKILL of what is still alive, in milliseconds. @default 60,000 */
   readonly graceMs?: number;
   /**
-   * How long a statement that bears no interrupt may take to end by itself before that, in milliseconds; no more than
-   * two fifths of the grace.
+   * How long a statement that bears no interrupt, or a `configure` that make has begun, may take to end by itself before
+   * that, in milliseconds; no more than two fifths of the grace.
    * @default 20,000
    */
   readonly finishStatementMs?: number;
@@ -128,13 +129,16 @@ async function tryToStop(
     let failure: string | null = null;
     let place: string | null = null;
     const resting = await RestingScript.of(record.container, paths);
-    await resting?.comeToRest(Math.min(options.finishStatementMs, options.graceMs * FINISH_PART));
+    const finishMs = Math.min(options.finishStatementMs, options.graceMs * FINISH_PART);
+    const configuresUntil = SYSTEM_CLOCK.now() + finishMs;
+    await resting?.comeToRest(finishMs);
     const report = await stopAtRest({
       rootDir: record.container,
       runnerNsPid: Number(runner),
       graceMs: options.graceMs,
-      onFrozen: async ({ hasPrograms }) => {
-        failure = await findFailure(running);
+      configuresUntil,
+      onFrozen: async ({ hasPrograms, failure: failed }) => {
+        failure = (await findFailure(running)) ?? failed;
         await resting?.assertStoppable(hasPrograms);
         place = (await resting?.describe()) ?? null;
         const version = (await resting?.unsupported()) ?? null;
@@ -152,6 +156,7 @@ async function tryToStop(
         escalation: report.escalation,
         killed: report.killed.map(({ pid, command }) => `${pid} ${command}`),
         removedFiles: [...report.removedFiles],
+        unfinished: [...report.unfinished],
         stoppedAt: new Date().toISOString(),
         place,
       };

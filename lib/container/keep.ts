@@ -66,7 +66,9 @@ export async function keep(paths: StorePaths, ending: Ending): Promise<ParkResul
         reason: outcome,
       },
     });
-    notes.push(...describeParking(how, { hash, project, leg, outcome }));
+    notes.push(
+      ...describeParking(how, { hash, project, leg, outcome, unfinished: stopped?.unfinished ?? [] }),
+    );
     return how;
   } catch (error) {
     notes.push(`${project} could not be kept: ${messageOf(error)}`);
@@ -88,6 +90,7 @@ function describeParking(
     readonly project: string;
     readonly leg: Leg;
     readonly outcome: Outcome;
+    readonly unfinished: readonly string[];
   },
 ): string[] {
   const { hash, project, leg, outcome } = parked;
@@ -110,6 +113,12 @@ function describeParking(
   if (leg.removedFiles.length > 0) {
     notes.push(
       `removed, since they were being written when a process was killed: ${leg.removedFiles.join(', ')}`,
+    );
+  }
+  for (const configure of parked.unfinished) {
+    notes.push(
+      `cut off: ${configure}; where make takes its folder for configured, the build fails when it goes on ` +
+        '(a larger --finish-statement, and --grace of 2.5 times as much, gives it longer)',
     );
   }
   return notes;

@@ -70,7 +70,7 @@ async function end({
   return result;
 }
 
-const stoppedFile = (failure: string | null): string =>
+const stoppedFile = (failure: string | null, unfinished: string[] = []): string =>
   JSON.stringify({
     script: 'build',
     failure,
@@ -78,6 +78,7 @@ const stoppedFile = (failure: string | null): string =>
     escalation: 'SIGINT',
     killed: [],
     removedFiles: [],
+    unfinished,
     stoppedAt: new Date().toISOString(),
   } satisfies StoppedFile);
 
@@ -99,6 +100,16 @@ describe('the end of a container', () => {
     assert.equal(outcome, 'failed');
     assert.match(notes.join('\n'), /failing already.*Error 1/);
     assert.ok(!existsSync(kept().dir));
+  });
+
+  it('says which configure below make was cut off, since the build may fail for it', async () => {
+    const { outcome, notes } = await end({
+      ends: 'pre 0\nbuild interrupted\n',
+      files: { 'tmp-folders-given': '2\n', stopped: stoppedFile(null, ['sh ../libgcc/configure --host=x']) },
+    });
+    assert.equal(outcome, 'interrupted');
+    assert.match(notes.join('\n'), /^cut off: sh \.\.\/libgcc\/configure --host=x; /m);
+    assert.ok(existsSync(kept().rootfs));
   });
 
   it('keeps nothing where rbm has used the container another way, though it was resumed', async () => {

@@ -75,6 +75,31 @@ make 2>&1 | tee log`,
       assert.match(readFileSync(`${work}/log`, 'utf8'), /Deleting file 'big'/);
     });
 
+    it('lets a configure below make end, whose folder make would take for configured', async () => {
+      const w = make({
+        nested: {
+          resume: 'statement',
+          build: `mkdir /var/tmp/work; cd /var/tmp/work
+cat > configure <<'EOF'
+echo 'all:; @cd po && $(MAKE)' > Makefile; mkdir po; echo CONFIGURING; sleep 1; sleep 1
+echo 'all:; @sleep 1; echo made > made' > po/Makefile
+EOF
+printf 'all:\\n\\t@test -e lib/Makefile || (mkdir lib; cd lib; sh ../configure)\\n\\t@cd lib && $(MAKE)\\n' > Makefile
+make
+cp lib/po/made "[% dest_dir %]/[% c("filename") %]"`,
+        },
+      });
+      const run = w.run('nested');
+      await w.untilLogged('nested', 'CONFIGURING');
+      await w.json('interrupt', '--all');
+      const { status, output } = await run.ended;
+      assert.equal(status, 75, output);
+      const next = await w.run('nested').ended;
+      assert.equal(next.status, 0, next.output);
+      assert.equal(w.output('nested'), 'made\n');
+      assert.equal(w.log('nested').match(/CONFIGURING/g)?.length, 1);
+    });
+
     it('says how far it had to go, and removes what a killed program was writing', async () => {
       const w = make({
         stubborn: {

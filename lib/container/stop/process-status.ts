@@ -41,6 +41,17 @@ export const isSameProcess = (a: ContainerProcess, b: ContainerProcess): boolean
 export const isAlive = (process: ContainerProcess): boolean =>
   livingDirOf(process.pid) !== undefined && statOf(process.pid)?.startTicks === process.startTicks;
 
+/**
+ * How a listed process has ended, as a shell tells it (128 and more: by that signal), while its parent has not yet taken
+ * note of it; `null` when it lives or nobody knows any more.
+ */
+export function exitStatusOf({ pid, startTicks }: ContainerProcess): number | null {
+  const fields = statFields(`/proc/${pid}/stat`);
+  if (fields?.[0] !== 'Z' || Number(fields[19]) !== startTicks) return null;
+  const waitStatus = Number(fields[49]);
+  return (waitStatus & 0x7f) === 0 ? waitStatus >> 8 : 128 + (waitStatus & 0x7f);
+}
+
 /** Whether every thread of a process is stopped, so that none of its own code runs. */
 export function isStopped({ pid, state, threads }: ContainerProcess): boolean {
   const isStop = (letter: string | undefined): boolean => letter === 'T' || letter === 't';

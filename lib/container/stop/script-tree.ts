@@ -77,8 +77,14 @@ export class ScriptTree {
       await clock.sleep(POLL_MS);
     }
     this.#isComplete = true;
-    const open = await this.openFilesOf(found.filter(({ isLiving }) => isLiving));
-    for (const member of found) member.files = open.get(member.process.pid) ?? [];
+    await this.readFilesOf(found);
+  }
+
+  /** Reads anew what the living ones of some have open. */
+  async readFilesOf(members: readonly Member[]): Promise<void> {
+    const living = members.filter(({ isLiving }) => isLiving);
+    const open = await this.openFilesOf(living);
+    for (const member of living) member.files = open.get(member.process.pid) ?? [];
   }
 
   /** Looks who lives. @returns those never seen before */

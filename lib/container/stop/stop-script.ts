@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { RbmResumeError } from '../../errors.js';
 import { traceTo } from '../../trace.js';
+import { letConfiguresEnd } from './configures.js';
 import { findRunner } from './processes.js';
 import { isShell } from './shells.js';
 import { ScriptStop, type KilledProcess } from './script-stop.js';
@@ -21,6 +22,8 @@ export interface StopOptions {
    * its end; those that had to wait for a killed one get up to a second more.
    */
   readonly graceMs: number;
+  /** By the clock, in milliseconds: until when a `configure` below make may go on to its end. @default not at all */
+  readonly configuresUntil?: number;
   /** Called once when all of the script stands still, before anything of it is ended. If it fails, the script runs on. */
   readonly onFrozen?: (script: FrozenScript) => Promise<void>;
   /** @default the system's */
@@ -32,6 +35,8 @@ export interface StopOptions {
 export interface FrozenScript {
   /** Whether anything but shells is alive in it that stands below the script itself. */
   readonly hasPrograms: boolean;
+  /** As {@link EndedConfigures} has it. */
+  readonly failure: string | null;
 }
 
 export interface StopReport {
@@ -45,6 +50,8 @@ export interface StopReport {
   readonly killed: readonly KilledProcess[];
   /** Half-written files that were removed, as paths inside the container, sorted. */
   readonly removedFiles: readonly string[];
+  /** The command lines of each `configure` below make that was cut off. */
+  readonly unfinished: readonly string[];
   readonly durationMs: number;
 }
 
@@ -57,7 +64,7 @@ const FREEZE_MS = 5_000;
  * outlive its writers, and files that a killed program was writing are removed. When it returns, no process of the
  * script is alive; what is above the script was never signalled.
  *
- * Everything is frozen (SIGSTOP) first. The script itself dies last, when the files are gone already that have to go:
+ * Everything is frozen (SIGSTOP) first, then each `configure` that make has begun may end. The script itself dies last, when the files are gone already that have to go:
  * always if it is a shell. A script in another language, or one that has replaced itself by a program, ends by SIGINT in
  * its turn, and goes before what it feeds through a pipe, and before what has not ended after three fifths of the grace.
  * SIGKILL sent to this process on the way leaves the script frozen; any error makes sure that it does not.
@@ -76,8 +83,11 @@ export async function stopScript(options: StopOptions): Promise<StopReport> {
   const rootDir = realpathSync(options.rootDir);
   const sendSignal = options.sendSignal ?? ((pid, signal) => process.kill(pid, signal));
   const tree = new ScriptTree({ rootDir, runner, clock, sendSignal });
+  let unfinished: readonly string[] = [];
   try {
     await tree.freeze(FREEZE_MS);
+    const configures = await letConfiguresEnd(tree, { clock, until: options.configuresUntil ?? 0 });
+    unfinished = configures.unfinished;
     const { living } = tree.members;
     if (living.length > 0) {
       // What has outlived the shell that began it, such as a cache server of compilers, is none of a statement's.
@@ -85,7 +95,7 @@ export async function stopScript(options: StopOptions): Promise<StopReport> {
         ({ process, isTop, ancestors }) =>
           !isShell(process) && (isTop || ancestors.some(({ isTop }) => isTop)),
       );
-      await options.onFrozen?.({ hasPrograms });
+      await options.onFrozen?.({ hasPrograms, failure: configures.failure });
     }
   } catch (error) {
     tree.thaw();
@@ -99,6 +109,7 @@ export async function stopScript(options: StopOptions): Promise<StopReport> {
     wasRunning: true,
     processes: tree.members.all.length,
     ...outcome,
+    unfinished,
     durationMs: clock.now() - start,
   };
   trace('%s: %o', rootDir, report);
@@ -115,6 +126,7 @@ const nothingRan = (durationMs: number): StopReport => ({
   escalation: 'SIGINT',
   killed: [],
   removedFiles: [],
+  unfinished: [],
   durationMs,
 });
 
