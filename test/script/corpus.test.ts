@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { runScript } from '../../fixtures/scripts/run-script.js';
+import { readRuntime } from '../../fixtures/scripts/runtime.js';
 import { readScriptCase } from '../../fixtures/scripts/script-case.js';
 import { rewriteScript } from '../../lib/script/rewrite.js';
 
@@ -11,6 +12,7 @@ const SCRIPTS = join(ROOT, 'fixtures', 'scripts');
 
 /** BASHES=/opt/bash-4.4/bin/bash:bash tries several; SCRIPTS=cd,umask runs only those; EVERYWHERE=1 kills it in many more places. */
 const bashes = (process.env.BASHES ?? 'bash').split(':');
+const runtime = readRuntime();
 const only = process.env.SCRIPTS?.split(',');
 
 const names = readdirSync(SCRIPTS)
@@ -51,7 +53,7 @@ describe(
             rewrite: rewriteScript,
             bash,
             everywhere: process.env.EVERYWHERE === '1',
-            runtime: join(ROOT, 'perl-shim', 'libexec', 'units.bash'),
+            runtime,
           });
           const undivided = UNDIVIDED[name];
           if (undivided !== undefined) assert.match(report.reason ?? 'it is divided', undivided);

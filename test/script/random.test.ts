@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { randomCase, runAtRandom, type RandomCase } from '../../fixtures/scripts/run-at-random.js';
+import { readRuntime } from '../../fixtures/scripts/runtime.js';
 import { rewriteScript } from '../../lib/script/rewrite.js';
-
-const ROOT = join(import.meta.dirname, '..', '..');
 
 /** EVERYWHERE=1 for a long run; RANDOM_SCRIPTS, _SEED and _PATH, as a failure prints them, for another one or the same again. */
 const isLong = process.env.EVERYWHERE === '1';
@@ -16,7 +14,7 @@ const path = process.env.RANDOM_SCRIPTS_PATH === undefined ? {} : { path: proces
 /** A case takes about a second, and shrinking tries hundreds: it ends with the smallest found by then. */
 const SHRINKING_SECONDS = 120;
 
-const options = { rewrite: rewriteScript, runtime: join(ROOT, 'perl-shim', 'libexec', 'units.bash') };
+const options = { rewrite: rewriteScript, runtime: readRuntime() };
 
 test(
   `a random script that is interrupted does what it does in one go (${runs} scripts, seed ${seed})`,
