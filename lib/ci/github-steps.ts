@@ -6,6 +6,7 @@ import {
   nameOf,
   publishedDir,
   sumCommands,
+  tidyCommands,
   type CiSettings,
 } from './settings.js';
 import { script } from './yaml.js';
@@ -56,7 +57,7 @@ export function stepsOf(settings: CiSettings, job: CiJob): object[] {
     {
       name: 'Sum up what was built',
       if: withOutput,
-      run: script(sumCommands(job)),
+      run: script([...tidyCommands(settings, [job]), ...sumCommands(job)]),
     },
     {
       name: 'Publish the sums, and how the outputs came about',

@@ -9,6 +9,7 @@ import {
   nameOf,
   publishedDir,
   sumCommands,
+  tidyCommands,
   type CiFile,
   type CiSettings,
 } from './settings.js';
@@ -132,7 +133,7 @@ function jobOf(settings: CiSettings, job: CiJob): object {
         `  ${buildCommand(settings, job.roots)}`,
         ')',
         `if grep -q '^outcome=finished' ${outcomeOf(job)}; then`,
-        ...sumCommands(job).map((line) => `  ${line}`),
+        ...[...tidyCommands(settings, [job]), ...sumCommands(job)].map((line) => `  ${line}`),
         'fi',
       ]),
     ],

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { quote } from '../script/quote.js';
 import type { CiJob, JobBuild } from './jobs.js';
 
@@ -53,7 +54,7 @@ export const publishedDir = (job: CiJob): string => `.rbm-resume/${job.id}/publi
 
 /**
  * Writes the sums of all that a job has built, by the names that provenance has for them, so that `compare` finds both to be the
- * same. Of what rbm makes on the way not all need be there.
+ * same. Of what rbm makes on the way not all need be there. How an output came about that is gone is forgotten.
  */
 export const sumCommands = (job: CiJob): string[] => {
   const outputs = job.outputs.map(word).join(' ');
@@ -61,7 +62,38 @@ export const sumCommands = (job: CiJob): string[] => {
     `mkdir -p ${publishedDir(job)} ${outputs}`,
     `for folder in ${outputs}; do (cd "$folder" && find . -type f -exec sha256sum {} +); done |`,
     `  sed 's:  \\./:  :' | LC_ALL=C sort -u -k 2 > ${publishedDir(job)}/sha256sums`,
+    `for told in ${publishedDir(job)}/*.provenance.json; do`,
+    '  name=${told##*/}',
+    `  grep -qF -- "\${name%.provenance.json}" ${publishedDir(job)}/sha256sums || rm -f "$told"`,
+    'done',
   ];
+};
+
+/**
+ * Removes what older versions have left beside the outputs of jobs that are finished: each leg would carry it on, and the sums would
+ * list it. Only in folders of which rbm can tell every name; what is made on the way to another build is not asked for.
+ */
+export const tidyCommands = (settings: Pick<CiSettings, 'rbm'>, jobs: readonly CiJob[]): string[] => {
+  const folderOf = ({ output }: JobBuild): string => dirname(output);
+  const roots = jobs.flatMap((job) => job.roots);
+  const others = new Set(
+    jobs.flatMap(({ builds }) => builds.filter((build) => !roots.includes(build)).map(folderOf)),
+  );
+  const folders = [...new Set(roots.map(folderOf))].filter((folder) => !others.has(folder)).sort();
+  return folders.flatMap((folder) => {
+    const inside = roots.filter((root) => folderOf(root) === folder);
+    const files = inside.map(
+      (root, index) => `file${index}=$(${rbmCommand(settings, root).filename}) && [ "$file${index}" ]`,
+    );
+    const current = inside.map((_, index) => `"\${file${index}%%/*}"`).join(' | ');
+    return [
+      `if ${files.join(' && ')}; then`,
+      `  for path in ${word(folder)}/*; do`,
+      `    case "\${path##*/}" in ${current}) ;; *) echo "An older version's: $path"; rm -rf "$path" ;; esac`,
+      '  done',
+      'fi',
+    ];
+  });
 };
 
 /** The name of the whole, such as `rbm-clang`. */
@@ -73,17 +105,26 @@ export const nameOf = ({ name }: Pick<CiSettings, 'name'>): string =>
  * anew each time, also when its output is there.
  */
 export const buildCommand = (settings: Pick<CiSettings, 'rbm'>, roots: readonly JobRoot[]): string => {
-  const commands = roots.map(({ project, step, targets }) => {
-    const flags = [
-      ...(step === 'build' ? [] : ['--step', step]),
-      ...targets.flatMap((one) => ['--target', one]),
-    ];
-    const rbm = (...words: string[]): string => [settings.rbm, ...words, ...flags].map(word).join(' ');
-    const [dir, file] = [rbm('showconf', project, 'output_dir'), rbm('showconf', project, 'filename')];
-    return `{ { dir=$(${dir}) && file=$(${file}) && test -f "$dir/$file"; } || ${rbm('build', project)}; }`;
+  const commands = roots.map((root) => {
+    const { outputDir, filename, build } = rbmCommand(settings, root);
+    return `{ { dir=$(${outputDir}) && file=$(${filename}) && test -f "$dir/$file"; } || ${build}; }`;
   });
   return `sh -c ${quote(commands.length === 0 ? 'true' : commands.join(' && '))}`;
 };
+
+/** What rbm is asked about a build, and how it is built. */
+function rbmCommand({ rbm }: Pick<CiSettings, 'rbm'>, { project, step, targets }: JobRoot) {
+  const flags = [
+    ...(step === 'build' ? [] : ['--step', step]),
+    ...targets.flatMap((one) => ['--target', one]),
+  ];
+  const command = (...words: string[]): string => [rbm, ...words, ...flags].map(word).join(' ');
+  return {
+    outputDir: command('showconf', project, 'output_dir'),
+    filename: command('showconf', project, 'filename'),
+    build: command('build', project),
+  };
+}
 
 /** What rbm is told to build. */
 export type JobRoot = Pick<JobBuild, 'project' | 'step' | 'targets'>;

@@ -1,4 +1,13 @@
-import { buildCommand, headOf, limitOf, nameOf, word, type CiFile, type CiSettings } from './settings.js';
+import {
+  buildCommand,
+  headOf,
+  limitOf,
+  nameOf,
+  tidyCommands,
+  word,
+  type CiFile,
+  type CiSettings,
+} from './settings.js';
 import { script, toYaml } from './yaml.js';
 
 /**
@@ -41,6 +50,10 @@ export function woodpeckerFiles(settings: CiSettings): CiFile[] {
             'stalled=$(cat "$carry/stalled" 2> /dev/null || echo 0)',
             `${command} leg "$carry" --started-at "$CI_PIPELINE_STARTED" --limit ${limitOf(settings)} --stalled "$stalled" --outcome "$outcome" -- \\`,
             `  ${buildCommand(settings, [settings])} || status=$?`,
+            'if grep -q "^outcome=finished" "$outcome"; then',
+            ...tidyCommands(settings, settings.jobs).map((line) => `  ${line}`),
+            '  :',
+            'fi',
             // rbm takes half a file for a whole one: what a job that is killed was copying is never looked at.
             'exec 8> "$carry/lock"; flock 8',
             eachFolder,
