@@ -108,7 +108,12 @@ __rr_load() { # FILE script|function
     __rr_section tail
     __rr_tail+=$__rr_text
     __rr_vars=$(__rr_variables "$2") || __rr_refuse "the variables in $1 can not be read back"
-    __rr_do='builtin set +eu; builtin eval "$__rr_vars"; __rr_define; builtin eval "$__rr_tail"; :'
+    __rr_do='builtin set +eu; builtin eval "$__rr_vars"; __rr_define; builtin eval "__rr_forget; $__rr_tail"; :'
+}
+
+# What was read would be part of the next state; before bash 5.1 lines in it look like variables of the script.
+__rr_forget() {
+    __rr_vars='' __rr_tail='' __rr_text='' __rr_functions=() __rr_lines=() __rr_part=() __rr_sections=()
 }
 
 # In a subshell: of `declare -F`, what is more than a function's name.
