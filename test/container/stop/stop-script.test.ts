@@ -13,7 +13,10 @@ const stop = (
   options: Pick<StopOptions, 'sendSignal'> = {},
 ): Promise<StopReport> => stopScript({ rootDir: dir, runnerNsPid, graceMs: NO_HURRY_MS, ...options });
 
-const NOTHING_RAN = { wasRunning: false, processes: 0, escalation: 'SIGINT', killed: [], removedFiles: [] };
+const NOTHING_RAN = {
+  ...{ wasRunning: false, processes: 0, escalation: 'SIGINT' },
+  ...{ killed: [], removedFiles: [], unfinished: [] },
+};
 
 /** A program that says `ready` and ends with status 0 on SIGINT, as ninja 1.13.0 does. */
 const POLITE = `perl -e '$SIG{INT} = sub { exit 0 }; open F, ">", "ready"; print F "1\\n"; close F; sleep 1 while 1'`;
