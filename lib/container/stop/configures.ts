@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { traceTo } from '../../trace.js';
-import { exitStatusOf, isAlive, type ContainerProcess } from './process-status.js';
+import { commandLineOf, exitStatusOf, isAlive, type ContainerProcess } from './process-status.js';
 import type { Member } from './script-members.js';
 import type { Clock, ScriptTree } from './script-tree.js';
 import { isShell } from './shells.js';
@@ -9,8 +9,6 @@ const trace = traceTo('interrupt');
 
 const CONFIGURE_NAMES: ReadonlySet<string> = new Set(['configure', 'config.status']);
 const POLL_MS = 20;
-/** How long it may take to freeze again what has run. */
-const FREEZE_MS = 5_000;
 
 export interface EndedConfigures {
   /** What one has said by its exit status, for a person; `null` when none has failed. */
@@ -41,15 +39,16 @@ export async function letConfiguresEnd(
     [member, ...member.ancestors].some((each) => begun.includes(each)),
   );
   for (const member of released) if (!member.wasStopped) tree.send(member, 'SIGCONT');
-  const isRunning = ({ process }: Member): boolean => isAlive(process);
-  while (begun.some(isRunning) && clock.now() < until) await clock.sleep(POLL_MS);
-  await tree.freeze(FREEZE_MS);
+  while (begun.some(({ process }) => isAlive(process)) && clock.now() < until) await clock.sleep(POLL_MS);
+  await tree.freeze();
   await tree.readFilesOf(released);
-  const failed = begun.find(({ process }) => (exitStatusOf(process) ?? 0) !== 0);
+  const failures = begun.flatMap(({ process }) => {
+    const status = exitStatusOf(process) ?? 0;
+    return status === 0 ? [] : [`${commandLineOf(process)}: exit status ${status}`];
+  });
   return {
-    failure:
-      failed === undefined ? null : `${commandOf(failed)}: exit status ${exitStatusOf(failed.process)}`,
-    unfinished: begun.filter(({ isLiving }) => isLiving).map(commandOf),
+    failure: failures[0] ?? null,
+    unfinished: begun.filter(({ isLiving }) => isLiving).map(({ process }) => commandLineOf(process)),
   };
 }
 
@@ -65,5 +64,3 @@ function isConfigure(process: ContainerProcess): boolean {
   const script = process.command.slice(1).find((word) => !word.startsWith('-'));
   return script !== undefined && CONFIGURE_NAMES.has(basename(script));
 }
-
-const commandOf = ({ process }: Member): string => process.command.join(' ');

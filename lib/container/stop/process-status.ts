@@ -33,6 +33,9 @@ export interface ContainerProcess {
 export const hasSignal = (set: bigint, signal: NodeJS.Signals): boolean =>
   ((set >> BigInt(constants.signals[signal] - 1)) & 1n) === 1n;
 
+/** For a person: not what a shell would read. */
+export const commandLineOf = ({ command }: Pick<ContainerProcess, 'command'>): string => command.join(' ');
+
 /** Whether two listings mean the same process. */
 export const isSameProcess = (a: ContainerProcess, b: ContainerProcess): boolean =>
   a.pid === b.pid && a.startTicks === b.startTicks;

@@ -3,7 +3,7 @@ import { Leftovers } from './leftover-files.js';
 import type { OpenFile } from './open-files.js';
 import { PipeDrain } from './pipe-drain.js';
 import { orderProcesses } from './pipe-order.js';
-import { isStopped } from './process-status.js';
+import { commandLineOf, isStopped } from './process-status.js';
 import type { Member } from './script-members.js';
 import type { Clock, ScriptTree } from './script-tree.js';
 import { isShell } from './shells.js';
@@ -228,5 +228,5 @@ const isInherited = (file: OpenFile, shell: Member): boolean =>
 
 const describeMember = ({ process }: Member): KilledProcess => ({
   pid: process.pid,
-  command: process.command.join(' '),
+  command: commandLineOf(process),
 });

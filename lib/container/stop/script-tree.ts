@@ -26,6 +26,8 @@ export interface ScriptTreeOptions {
 }
 
 const POLL_MS = 2;
+/** How long a freeze may take; a storm of forks ends sooner. */
+const FREEZE_MS = 5_000;
 /** How long a process that sleeps in the kernel is waited for: it stops when it comes out, and runs nothing before. */
 const STUCK_MS = 50;
 
@@ -62,7 +64,7 @@ export class ScriptTree {
    * A parent in `vfork` whose child was stopped before its exec sleeps in the kernel (`D`) and cannot stop; it counts
    * as stopped after a moment, since its signal waits at the way out.
    */
-  async freeze(limitMs: number): Promise<void> {
+  async freeze(limitMs = FREEZE_MS): Promise<void> {
     const { clock } = this.#options;
     const start = clock.now();
     const found: Member[] = [];

@@ -35,7 +35,7 @@ export interface StopOptions {
 export interface FrozenScript {
   /** Whether anything but shells is alive in it that stands below the script itself. */
   readonly hasPrograms: boolean;
-  /** As {@link EndedConfigures} has it. */
+  /** What a `configure` below make has said by its exit status; `null` when none has failed meanwhile. */
   readonly failure: string | null;
 }
 
@@ -55,18 +55,16 @@ export interface StopReport {
   readonly durationMs: number;
 }
 
-/** How long the first freeze may take; a storm of forks ends sooner. */
-const FREEZE_MS = 5_000;
-
 /**
  * Ends the script that is running in a container, so that what it leaves behind can be built on: no line of a shell
  * script runs any more, programs end from the leaves of the tree up and by SIGINT where they can, readers of a pipe
  * outlive its writers, and files that a killed program was writing are removed. When it returns, no process of the
  * script is alive; what is above the script was never signalled.
  *
- * Everything is frozen (SIGSTOP) first, then each `configure` that make has begun may end. The script itself dies last, when the files are gone already that have to go:
- * always if it is a shell. A script in another language, or one that has replaced itself by a program, ends by SIGINT in
- * its turn, and goes before what it feeds through a pipe, and before what has not ended after three fifths of the grace.
+ * Everything is frozen (SIGSTOP) first, then each `configure` that make has begun may end. The script itself dies last,
+ * when the files are gone already that have to go: always if it is a shell. A script in another language, or one that has
+ * replaced itself by a program, ends by SIGINT in its turn, and goes before what it feeds through a pipe, and before what
+ * has not ended after three fifths of the grace.
  * SIGKILL sent to this process on the way leaves the script frozen; any error makes sure that it does not.
  *
  * Not seen: what a program wrote through a shared mapping after it closed the file, and order between programs that talk
@@ -85,7 +83,7 @@ export async function stopScript(options: StopOptions): Promise<StopReport> {
   const tree = new ScriptTree({ rootDir, runner, clock, sendSignal });
   let unfinished: readonly string[] = [];
   try {
-    await tree.freeze(FREEZE_MS);
+    await tree.freeze();
     const configures = await letConfiguresEnd(tree, { clock, until: options.configuresUntil ?? 0 });
     unfinished = configures.unfinished;
     const { living } = tree.members;
