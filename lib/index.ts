@@ -69,12 +69,12 @@ export {
 } from './container/interrupt.js';
 export {
   runBuild,
-  CANCEL_GRACE_MS,
   type InterruptReason,
   type RunOptions,
   type RunProgress,
   type RunResult,
 } from './container/run.js';
+export { CANCEL_GRACE_MS } from './container/stop/grace.js';
 export {
   prove,
   DEFAULT_INTERRUPTIONS,

@@ -56,7 +56,7 @@ export function registerProve(program: Command): void {
     )
     .action(async (project: string, ...[argv, flags]: [string[], ProveFlags]) => {
       const workspace = requireWorkspace('Go to the workspace.');
-      const report = await underSignals((signals) =>
+      const report = await underSignals(({ interruptSignal, signal, killSignal }) =>
         prove({
           project,
           argv,
@@ -66,7 +66,9 @@ export function registerProve(program: Command): void {
           ...(flags.seed === undefined ? {} : { seed: parseSeed(flags.seed) }),
           ...(flags.work === undefined ? {} : { work: flags.work }),
           graceMs: parseDuration(flags.grace),
-          ...signals,
+          // Nothing of a proof is gone on with.
+          signal: AbortSignal.any([interruptSignal, signal]),
+          killSignal,
           onProgress: tell,
         }),
       );

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { EXIT, RbmResumeError } from '../errors.js';
-import { runBuild, type RunProgress, type RunResult } from '../container/run.js';
+import { runBuild, type InterruptReason, type RunProgress, type RunResult } from '../container/run.js';
 import { withInterruptFlags } from './flags.js';
 import { parseDuration, parseMoment } from './duration.js';
 import { formatDuration, printJson, printNote, reportError } from './output.js';
@@ -14,7 +14,7 @@ import {
   withTrustFlags,
   type SigningFlags,
 } from './trust-flags.js';
-import { underSignals } from './under-signals.js';
+import { isAtTerminal, underSignals } from './under-signals.js';
 
 export interface RunFlags extends SigningFlags, RemoteFlags {
   readonly remote?: string;
@@ -114,9 +114,7 @@ function deadlineOf(flags: RunFlags, now: Date): Date | null {
 function tell(progress: RunProgress): void {
   switch (progress.what) {
     case 'interrupting':
-      printNote(
-        progress.why === 'deadline' ? 'the deadline has come; interrupting' : `${progress.why}; interrupting`,
-      );
+      printNote(describeReason(progress.why));
       break;
     case 'interrupted':
       printNote(describeInterrupt(progress.result));
@@ -126,9 +124,21 @@ function tell(progress: RunProgress): void {
       break;
     case 'waiting-for-rbm':
       printNote(
-        'rbm works on the host; it ends when it wants its next container (a second Ctrl-C stops it now)',
+        'rbm works on the host; it ends when it wants its next container ' +
+          `(${isAtTerminal() ? 'two more Ctrl-C stop' : 'a second signal stops'} it now)`,
       );
       break;
+  }
+}
+
+function describeReason(why: InterruptReason): string {
+  switch (why) {
+    case 'deadline':
+      return 'the deadline has come; interrupting';
+    case 'asked':
+      return 'interrupting; what is short may end first (Ctrl-C again: no longer than some seconds)';
+    case 'cancelled':
+      return 'cancelled; interrupting';
   }
 }
 

@@ -15,8 +15,10 @@ import type { StoppedFile } from './interrupt-files.js';
 import { findRunner } from './stop/processes.js';
 import { DEFAULT_FINISH_STATEMENT_MS, NotYet, RestingScript } from './rest.js';
 import { letGoOn, resumeDir } from './script-units.js';
+import { CANCEL_GRACE_MS } from './stop/grace.js';
 import { SYSTEM_CLOCK } from './stop/script-tree.js';
 import { stopScript, type StopOptions, type StopReport } from './stop/stop-script.js';
+import { TimeLimit } from './stop/time-limit.js';
 import { namingIoFailures } from '../system-error.js';
 
 const trace = traceTo('interrupt');
@@ -90,7 +92,10 @@ const nameOf = (which: InterruptOptions['which']): string =>
   'project' in which ? `the project ${which.project}` : 'container' in which ? which.container : 'all';
 
 /** How long what runs may go on; see {@link InterruptOptions}. */
-export type Patience = Required<Pick<InterruptOptions, 'graceMs' | 'finishStatementMs'>>;
+export interface Patience extends Required<Pick<InterruptOptions, 'graceMs' | 'finishStatementMs'>> {
+  /** Once it is aborted, scripts get no more than {@link CANCEL_GRACE_MS} from then on. */
+  readonly hurry?: AbortSignal | undefined;
+}
 
 /** Interrupts one build; asking twice is harmless. */
 export async function interruptContainer(
@@ -129,14 +134,20 @@ async function tryToStop(
     let failure: string | null = null;
     let place: string | null = null;
     const resting = await RestingScript.of(record.container, paths);
-    const finishMs = Math.min(options.finishStatementMs, options.graceMs * FINISH_PART);
-    const configuresUntil = SYSTEM_CLOCK.now() + finishMs;
-    await resting?.comeToRest(finishMs);
+    const { graceMs, hurry } = options;
+    const finish = new TimeLimit({
+      clock: SYSTEM_CLOCK,
+      ms: Math.min(options.finishStatementMs, graceMs * FINISH_PART),
+      hurry,
+      hurriedMs: CANCEL_GRACE_MS * FINISH_PART,
+    });
+    await resting?.comeToRest(finish);
     const report = await stopAtRest({
       rootDir: record.container,
       runnerNsPid: Number(runner),
-      graceMs: options.graceMs,
-      configuresUntil,
+      graceMs,
+      hurry,
+      configures: finish,
       onFrozen: async ({ hasPrograms, failure: failed }) => {
         failure = (await findFailure(running)) ?? failed;
         await resting?.assertStoppable(hasPrograms);

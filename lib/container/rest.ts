@@ -13,6 +13,7 @@ import {
   readUnsupported,
   resumeDir,
 } from './script-units.js';
+import type { TimeLimit } from './stop/time-limit.js';
 
 /** How long a statement that an interrupt finds running may take to end by itself, in milliseconds. */
 export const DEFAULT_FINISH_STATEMENT_MS = 20_000;
@@ -45,10 +46,10 @@ export class RestingScript {
    * Asks the script to come to rest before its next unit, and gives the statement that it is in time to end: not one
    * that bears an interrupt well, such as make.
    */
-  async comeToRest(finishMs: number): Promise<void> {
+  async comeToRest(limit: TimeLimit): Promise<void> {
     if ((await this.unsupported()) !== null) return;
     await askToRest(this.#container);
-    for (const end = Date.now() + finishMs; Date.now() < end; await sleep(POLL_MS)) {
+    for (; !limit.isOver; await sleep(POLL_MS)) {
       if ((await isAtBoundary(this.#container)) || this.#hasEnded()) return;
       const position = await readPosition(this.#container);
       const text = this.#outline.units[position?.unit.split('>').at(-1) ?? '']?.text;

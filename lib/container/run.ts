@@ -12,11 +12,11 @@ import { namingIoFailures } from '../system-error.js';
 
 const trace = traceTo('run');
 
-/** A cancelled CI job is killed 7.5 s after its first signal (GitHub Actions), so scripts get this much of it. */
-export const CANCEL_GRACE_MS = 4_000;
-
 /** After how long a container whose script could not be stopped is tried again. */
 const RETRY_MS = 500;
+
+/** After how long without any container a person is told why nothing ends. */
+const WAITING_MS = 1_000;
 
 export interface RunOptions {
   /** The whole rbm command, such as `['./rbm/rbm', 'build', 'clang']`. */
@@ -32,7 +32,7 @@ export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Where rbm's standard output goes: on to this process' own, or to its standard error. @default 'stdout' */
   readonly outputTo?: 'stdout' | 'stderr';
-  /** Cancels the run: scripts get {@link CANCEL_GRACE_MS}. */
+  /** Cancels the run: scripts get no more than `CANCEL_GRACE_MS`, also those that are being interrupted already. */
   readonly signal?: AbortSignal;
   /** Interrupts as a deadline does, with the whole grace. */
   readonly interruptSignal?: AbortSignal;
@@ -131,15 +131,14 @@ async function waitForEndOrInterrupt(options: RunOptions, run: Running): Promise
   over.abort();
   if (why === null) return null;
   options.onProgress?.({ what: 'interrupting', why });
-  const graceMs = options.graceMs ?? DEFAULT_GRACE_MS;
-  await stopRun(options, run, why === 'cancelled' ? Math.min(graceMs, CANCEL_GRACE_MS) : graceMs);
+  await stopRun(options, run);
   return why;
 }
 
 /** Interrupts every container of the run, one after the other as they come, until rbm has ended. */
-async function stopRun(options: RunOptions, run: Running, graceMs: number): Promise<void> {
+async function stopRun(options: RunOptions, run: Running): Promise<void> {
   await run.directory.askForInterrupt();
-  const { finishStatementMs = DEFAULT_FINISH_STATEMENT_MS } = options;
+  const { graceMs = DEFAULT_GRACE_MS, finishStatementMs = DEFAULT_FINISH_STATEMENT_MS } = options;
   const over = new AbortController();
   const ended = run.ended.then(() => over.abort());
   const triedAt = new Map<string, number>();
@@ -160,7 +159,7 @@ async function stopRun(options: RunOptions, run: Running, graceMs: number): Prom
       try {
         const result = await interruptContainer(
           { ...entry, record: entry.record },
-          { graceMs, finishStatementMs },
+          { graceMs, finishStatementMs, hurry: options.signal },
         );
         if (isFirst || result.how === 'stopped') options.onProgress?.({ what: 'interrupted', result });
       } catch (error) {
@@ -170,7 +169,7 @@ async function stopRun(options: RunOptions, run: Running, graceMs: number): Prom
     }
     // No container at all: rbm works on the host itself. A file that it is making there would be taken for whole the
     // next time, so it goes on until it wants its next container, which it doesn't get.
-    if (!hasTold && containers.length === 0 && Date.now() - since > graceMs / 4) {
+    if (!hasTold && containers.length === 0 && Date.now() - since > WAITING_MS) {
       options.onProgress?.({ what: 'waiting-for-rbm' });
       hasTold = true;
     }

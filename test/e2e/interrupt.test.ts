@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { afterEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runBuild } from '../../lib/container/run.js';
 import { TrapWorkspace, until, type TrapProject } from '../rbm/trap-workspace.js';
 import { tenUnits, wholeOutput } from '../rbm/ten-units.js';
 import { rbmsUnderTest } from '../rbm/workspace.js';
@@ -98,6 +99,33 @@ cp lib/po/made "[% dest_dir %]/[% c("filename") %]"`,
       assert.equal(next.status, 0, next.output);
       assert.equal(w.output('nested'), 'made\n');
       assert.equal(w.log('nested').match(/CONFIGURING/g)?.length, 1);
+    });
+
+    it('waits no longer for a statement when the job is cancelled meanwhile', async () => {
+      const w = make({
+        slow: {
+          resume: 'statement',
+          build: `perl -e '$| = 1; print "WAITING\\n"; sleep 1 for 1 .. 40; print "WHOLE\\n"'
+echo NEXT; sleep 1000`,
+        },
+      });
+      const [deadline, cancel] = [new AbortController(), new AbortController()];
+      const run = runBuild({
+        argv: [w.rbmProgram, 'build', 'slow'],
+        cwd: w.dir,
+        outputTo: 'stderr',
+        graceMs: 1_000_000,
+        finishStatementMs: 400_000,
+        interruptSignal: deadline.signal,
+        signal: cancel.signal,
+      });
+      await w.untilLogged('slow', 'WAITING');
+      deadline.abort();
+      await sleep(500);
+      cancel.abort();
+      const { outcome, interruptedBy } = await run;
+      assert.deepEqual([outcome, interruptedBy], ['interrupted-and-kept', 'asked']);
+      assert.doesNotMatch(w.log('slow'), /WHOLE|NEXT/);
     });
 
     it('says how far it had to go, and removes what a killed program was writing', async () => {

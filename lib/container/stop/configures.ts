@@ -4,6 +4,7 @@ import { commandLineOf, exitStatusOf, isAlive, type ContainerProcess } from './p
 import type { Member } from './script-members.js';
 import type { Clock, ScriptTree } from './script-tree.js';
 import { isShell } from './shells.js';
+import type { TimeLimit } from './time-limit.js';
 
 const trace = traceTo('interrupt');
 
@@ -25,13 +26,13 @@ export interface EndedConfigures {
  * last of its files nor the last of its folders: the Makefile of GCC and binutils then goes on without the others
  * (`test ! -f $$subdir/Makefile || exit 0`).
  * @param tree frozen; it is again when this returns
- * @param options.until by the clock, in milliseconds
+ * @param options.limit how long they may take; `null`: no time at all
  */
 export async function letConfiguresEnd(
   tree: ScriptTree,
-  options: { readonly clock: Clock; readonly until: number },
+  options: { readonly clock: Clock; readonly limit: TimeLimit | null },
 ): Promise<EndedConfigures> {
-  const { clock, until } = options;
+  const { clock, limit } = options;
   const begun = tree.members.living.filter(isBegunByProgram);
   if (begun.length === 0) return { failure: null, unfinished: [] };
   trace('%d configure scripts may end first', begun.length);
@@ -39,7 +40,7 @@ export async function letConfiguresEnd(
     [member, ...member.ancestors].some((each) => begun.includes(each)),
   );
   for (const member of released) if (!member.wasStopped) tree.send(member, 'SIGCONT');
-  while (begun.some(({ process }) => isAlive(process)) && clock.now() < until) await clock.sleep(POLL_MS);
+  while (begun.some(({ process }) => isAlive(process)) && limit?.isOver === false) await clock.sleep(POLL_MS);
   await tree.freeze();
   await tree.readFilesOf(released);
   const failures = begun.flatMap(({ process }) => {

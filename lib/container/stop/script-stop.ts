@@ -17,6 +17,7 @@ export interface ScriptStopOptions {
   readonly rootDir: string;
   readonly runnerPid: number;
   readonly graceMs: number;
+  readonly hurry?: AbortSignal | undefined;
 }
 
 export interface KilledProcess {

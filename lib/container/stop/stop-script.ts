@@ -7,6 +7,7 @@ import { isShell } from './shells.js';
 import { ScriptStop, type KilledProcess } from './script-stop.js';
 import { ScriptTree, SYSTEM_CLOCK, type Clock, type SendSignal } from './script-tree.js';
 import type { Stage } from './stopping-signal.js';
+import type { TimeLimit } from './time-limit.js';
 
 export type { KilledProcess } from './script-stop.js';
 
@@ -22,8 +23,10 @@ export interface StopOptions {
    * its end; those that had to wait for a killed one get up to a second more.
    */
   readonly graceMs: number;
-  /** By the clock, in milliseconds: until when a `configure` below make may go on to its end. @default not at all */
-  readonly configuresUntil?: number;
+  /** Once it is aborted, no more than `CANCEL_GRACE_MS` of that are left. */
+  readonly hurry?: AbortSignal | undefined;
+  /** How long a `configure` below make may go on to its end. @default not at all */
+  readonly configures?: TimeLimit;
   /** Called once when all of the script stands still, before anything of it is ended. If it fails, the script runs on. */
   readonly onFrozen?: (script: FrozenScript) => Promise<void>;
   /** @default the system's */
@@ -84,7 +87,7 @@ export async function stopScript(options: StopOptions): Promise<StopReport> {
   let unfinished: readonly string[] = [];
   try {
     await tree.freeze();
-    const configures = await letConfiguresEnd(tree, { clock, until: options.configuresUntil ?? 0 });
+    const configures = await letConfiguresEnd(tree, { clock, limit: options.configures ?? null });
     unfinished = configures.unfinished;
     const { living } = tree.members;
     if (living.length > 0) {
@@ -101,7 +104,8 @@ export async function stopScript(options: StopOptions): Promise<StopReport> {
   }
   if (tree.members.living.length === 0) return nothingRan(clock.now() - start);
   trace('%s: %d processes are frozen', rootDir, tree.members.living.length);
-  const stop = new ScriptStop({ tree, clock, rootDir, runnerPid: runner.pid, graceMs: options.graceMs });
+  const { graceMs, hurry } = options;
+  const stop = new ScriptStop({ tree, clock, rootDir, runnerPid: runner.pid, graceMs, hurry });
   const { alive, ...outcome } = await stop.run();
   const report = {
     wasRunning: true,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { SYSTEM_CLOCK } from '../../../lib/container/stop/script-tree.js';
 import { stopScript, type FrozenScript, type StopReport } from '../../../lib/container/stop/stop-script.js';
+import { TimeLimit } from '../../../lib/container/stop/time-limit.js';
 import { tinyContainer, type TinyContainer } from './tiny-container.js';
 
 /** As the top of GCC and binutils: a folder with a Makefile is taken for configured. Both folders are made at once. */
@@ -39,7 +40,7 @@ async function stopInConfigure(
     rootDir: container.dir,
     runnerNsPid: container.runnerNsPid,
     graceMs: 15_000,
-    configuresUntil: SYSTEM_CLOCK.now() + (options.limitMs ?? 15_000),
+    configures: new TimeLimit({ clock: SYSTEM_CLOCK, ms: options.limitMs ?? 15_000, hurriedMs: 0 }),
     onFrozen: (script) => Promise.resolve(void frozen.push(script)),
   });
   return { container, report, frozen };
