@@ -114,12 +114,13 @@ async function removeLeftovers(store: string, limits: LeftoverLimits): Promise<L
 async function removeKilledBuild({ record, paths }: LiveEntry): Promise<void> {
   if (record !== null) {
     await killAllIn(record.container);
-    await removeTree(record.container);
     await sweepHeldFolders(partialStem(record.container));
     await removeTree(`${record.container}.partial`);
+    // A prune that is killed here leaves a name that the next one removes by the line above.
+    await discardDirectory(record.container, `${record.container}.partial`);
     await removeEmptyParents(record.container);
   }
-  await (await import('fs-extra')).remove(paths.dir);
+  await discardDirectory(paths.dir);
 }
 
 async function killAllIn(container: string): Promise<void> {

@@ -83,11 +83,14 @@ export async function removeTree(dir: string): Promise<void> {
 }
 
 /**
- * Removes a directory of the store. It takes another name first, so that from one moment on it is not there any more, and
- * a process that still has its path (the `sync` after a parking) writes nothing into what is being removed.
+ * Removes a directory of the store, or the container of a killed build. It takes another name first, so that from one moment
+ * on it is not there any more, and a process that still has its path writes nothing into what is being removed: the `sync`
+ * after a parking, or what ran a script for an rbm that was killed, and clears up when that script is killed, too.
  */
-export async function discardDirectory(dir: string): Promise<void> {
-  const doomed = `${dir}.removing-${randomBytes(4).toString('hex')}`;
+export async function discardDirectory(
+  dir: string,
+  doomed = `${dir}.removing-${randomBytes(4).toString('hex')}`,
+): Promise<void> {
   try {
     await rename(dir, doomed);
   } catch (error) {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -48,6 +50,7 @@ describe('kill -9 of rbm', () => {
   for (const rbm of rbmsUnderTest()) {
     it(`during the build script of ${rbm.name}: what goes on in the container is stopped by prune`, async () => {
       const w = new TrapWorkspace(rbm, { killed: { build: 'echo BUILDING; sleep 1000' } });
+      let writer: ChildProcess | null = null;
       try {
         const run = w.build('killed');
         await w.untilLogged('killed', 'BUILDING');
@@ -57,14 +60,21 @@ describe('kill -9 of rbm', () => {
         assert.ok(container !== undefined && existsSync(container));
         const left = processesIn(container);
         assert.notDeepEqual(left, [], 'the script goes on without rbm');
+        // As what ran the script, which writes to `rbm/cmd` once the script is killed.
+        const fill = 'for i in $(seq 10000); do : > "$0/rbm/$i" && sleep 0.0005 || exit; done';
+        writer = spawn('sh', ['-c', fill, container], { stdio: 'ignore' });
+        const written = once(writer, 'exit');
         const { leftovers } = await w.json<{ leftovers: { what: string; path: string }[] }>('prune');
         assert.deepEqual(
           leftovers.map(({ what, path }) => [what, path]),
           [['killed-build', container]],
         );
+        await written;
         assert.ok(!existsSync(container));
+        assert.deepEqual(w.containers(), []);
         assert.deepEqual(left.filter(isAlive), []);
       } finally {
+        writer?.kill('SIGKILL');
         await w.remove();
       }
     });
