@@ -7,7 +7,7 @@ import type { ProveReport } from '../prove/report.js';
 import { parseDuration } from './duration.js';
 import { requireWorkspace } from './find-store.js';
 import { formatDuration, printJson, printLine, printNote, printTable } from './output.js';
-import { underSignals } from './under-signals.js';
+import { underSignals, type Signals } from './under-signals.js';
 import {
   describeDifference,
   describeVerdict,
@@ -56,7 +56,7 @@ export function registerProve(program: Command): void {
     )
     .action(async (project: string, ...[argv, flags]: [string[], ProveFlags]) => {
       const workspace = requireWorkspace('Go to the workspace.');
-      const report = await underSignals(({ interruptSignal, signal, killSignal }) =>
+      const build = ({ signal, killSignal }: Signals) =>
         prove({
           project,
           argv,
@@ -66,12 +66,11 @@ export function registerProve(program: Command): void {
           ...(flags.seed === undefined ? {} : { seed: parseSeed(flags.seed) }),
           ...(flags.work === undefined ? {} : { work: flags.work }),
           graceMs: parseDuration(flags.grace),
-          // Nothing of a proof is gone on with.
-          signal: AbortSignal.any([interruptSignal, signal]),
+          signal,
           killSignal,
           onProgress: tell,
-        }),
-      );
+        });
+      const report = await underSignals(build, { keepsNothing: true });
       if (flags.markdown !== undefined) await appendFile(flags.markdown, formatMarkdown(report));
       if (flags.json) printJson(report);
       else printReport(report);

@@ -14,7 +14,7 @@ import {
   withTrustFlags,
   type SigningFlags,
 } from './trust-flags.js';
-import { isAtTerminal, underSignals } from './under-signals.js';
+import { describeLeft, underSignals } from './under-signals.js';
 
 export interface RunFlags extends SigningFlags, RemoteFlags {
   readonly remote?: string;
@@ -87,7 +87,7 @@ export function runUnderSignals(
   deadline: Date | null,
 ): Promise<RunResult> {
   const env = { ...process.env, ...trustEnvironment(flags), ...remoteEnvironment(flags.remote, flags) };
-  return underSignals((signals) =>
+  return underSignals(({ left, ...signals }) =>
     runBuild({
       argv,
       env,
@@ -96,7 +96,7 @@ export function runUnderSignals(
       finishStatementMs: parseDuration(flags.finishStatement),
       outputTo: flags.json ? 'stderr' : 'stdout',
       ...signals,
-      onProgress: tell,
+      onProgress: (progress) => tell(progress, left),
     }),
   );
 }
@@ -111,7 +111,7 @@ function deadlineOf(flags: RunFlags, now: Date): Date | null {
   return flags.deadline === undefined ? null : new Date(now.getTime() + parseDuration(flags.deadline));
 }
 
-function tell(progress: RunProgress): void {
+function tell(progress: RunProgress, signalsLeft: () => number): void {
   switch (progress.what) {
     case 'interrupting':
       printNote(describeReason(progress.why));
@@ -125,7 +125,7 @@ function tell(progress: RunProgress): void {
     case 'waiting-for-rbm':
       printNote(
         'rbm works on the host; it ends when it wants its next container ' +
-          `(${isAtTerminal() ? 'two more Ctrl-C stop' : 'a second signal stops'} it now)`,
+          `(${describeLeft(signalsLeft())} it now)`,
       );
       break;
   }

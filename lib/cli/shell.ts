@@ -24,7 +24,7 @@ export function registerShell(program: Command): void {
       const store = await findStore(command.optsWithGlobals<{ store?: string }>().store);
       const base = flags.base === undefined ? null : resolve(flags.base);
       const snapshot = await openStore(store).open(name);
-      process.exitCode = await underSignals((signal) =>
+      process.exitCode = await endingOnSignals((signal) =>
         inTemporaryFolder(async (folder) => {
           const dir = join(folder, 'rootfs');
           await withProgress((onProgress) => restoreTree(snapshot, { dir, base, onProgress }));
@@ -46,7 +46,7 @@ async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promi
 }
 
 /** On a signal the work is told to end, and the status becomes that of a process that the signal has ended. */
-async function underSignals(work: (signal: AbortSignal) => Promise<number>): Promise<number> {
+async function endingOnSignals(work: (signal: AbortSignal) => Promise<number>): Promise<number> {
   const stop = new AbortController();
   const received: NodeJS.Signals[] = [];
   const onSignal = (signal: NodeJS.Signals) => {
