@@ -8,6 +8,7 @@ import { openStore } from '../snapshot/open-store.js';
 import { restoreTree } from '../snapshot/restore.js';
 import { findStore } from './find-store.js';
 import { withProgress } from './progress.js';
+import { listening } from './under-signals.js';
 
 /** The best shell that the tree has. */
 const SHELL = ['/bin/sh', '-c', 'if [ -x /bin/bash ]; then exec /bin/bash; else exec /bin/sh; fi'];
@@ -55,13 +56,7 @@ async function endingOnSignals(work: (signal: AbortSignal) => Promise<number>): 
     received.push(signal);
     stop.abort();
   };
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  signals.forEach((signal) => process.on(signal, onSignal));
-  try {
-    const status = await work(stop.signal);
-    const [first] = received;
-    return first === undefined ? status : 128 + constants.signals[first];
-  } finally {
-    signals.forEach((signal) => process.off(signal, onSignal));
-  }
+  const status = await listening(onSignal, () => work(stop.signal));
+  const [first] = received;
+  return first === undefined ? status : 128 + constants.signals[first];
 }

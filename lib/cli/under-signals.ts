@@ -32,19 +32,28 @@ export async function underSignals<T>(
     else if (name === 'SIGINT' && mayInterrupt()) interrupt.abort();
     else cancel.abort();
   };
+  const signals: Signals = {
+    interruptSignal: interrupt.signal,
+    signal: cancel.signal,
+    killSignal: kill.signal,
+    left: () => {
+      if (kill.signal.aborted) return 0;
+      if (cancel.signal.aborted) return 1;
+      return mayInterrupt() ? 3 : 2;
+    },
+  };
+  return listening(onSignal, () => work(signals));
+}
+
+/** Does the work while each signal that would end the process goes to `onSignal` instead. */
+export async function listening<T>(
+  onSignal: (name: NodeJS.Signals) => void,
+  work: () => Promise<T>,
+): Promise<T> {
   const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   names.forEach((name) => process.on(name, onSignal));
   try {
-    return await work({
-      interruptSignal: interrupt.signal,
-      signal: cancel.signal,
-      killSignal: kill.signal,
-      left: () => {
-        if (kill.signal.aborted) return 0;
-        if (cancel.signal.aborted) return 1;
-        return mayInterrupt() ? 3 : 2;
-      },
-    });
+    return await work();
   } finally {
     names.forEach((name) => process.off(name, onSignal));
   }
