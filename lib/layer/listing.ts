@@ -1,10 +1,10 @@
-import { once } from 'node:events';
 import { open } from 'node:fs/promises';
-import { PassThrough, type Writable } from 'node:stream';
+import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { RbmResumeError } from '../errors.js';
 import { exec } from '../exec.js';
 import { toBytes } from '../rootfs/entry.js';
+import { waitForRoom } from '../stream-room.js';
 import { badLayer, layerTooBig } from './bad-layer.js';
 import { formatListingRecord, parseListingRecord } from './listing-record.js';
 import { DEFAULT_TAR_LIMITS, type TarLimits } from './tar-limits.js';
@@ -41,11 +41,12 @@ export async function writeLayerListing(file: string, batches: MemberBatches): P
             text += formatListingRecord(member);
             records += 1;
             if (text.length < WRITE_AT_ONCE) continue;
-            await writeTo(stdin, toBytes(text));
+            stdin.write(toBytes(text));
             text = '';
+            await waitForRoom(stdin);
           }
         }
-        await writeTo(stdin, toBytes(text));
+        stdin.write(toBytes(text));
       },
     });
   } finally {
@@ -116,9 +117,4 @@ async function* splitRecords(stream: AsyncIterable<Buffer>): AsyncGenerator<Buff
     if (bytes > LONGEST_RECORD) throw layerTooBig(`a record of its listing has more than ${bytes} bytes`);
   }
   if (bytes > 0) throw badLayer('the last record of its listing is cut off');
-}
-
-async function writeTo(stream: Writable, chunk: Buffer): Promise<void> {
-  if (stream.write(chunk) || stream.destroyed) return;
-  await Promise.race([once(stream, 'drain'), once(stream, 'close')]);
 }

@@ -1,5 +1,4 @@
 import { PassThrough, type Readable } from 'node:stream';
-import { once } from 'node:events';
 import { RbmResumeError } from '../errors.js';
 import { readLayer } from '../layer/read.js';
 import { shownPath, sizeOf, typeOf } from '../rootfs/entry.js';
@@ -7,6 +6,7 @@ import type { LayeredTree } from '../layer/merge.js';
 import type { LayerMember } from '../layer/whiteout.js';
 import { openBlob } from '../store/blobs.js';
 import type { StorePaths } from '../store/paths.js';
+import { waitForRoom } from '../stream-room.js';
 import { archivedIn, type SnapshotLayer } from './snapshot-layer.js';
 
 /** Layers of a store, from the lowest. */
@@ -116,11 +116,5 @@ async function sendContent(
     sendZerosTo(to.size);
   } finally {
     await blob.close();
-  }
-}
-
-async function waitForRoom(stream: PassThrough): Promise<void> {
-  while (stream.writableNeedDrain && !stream.destroyed) {
-    await Promise.race([once(stream, 'drain'), once(stream, 'close')]);
   }
 }
