@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint';
  * it, never from one above (docs/design.md, "Layout").
  */
 const floors = [
-  ['errors', 'digest', 'trace', 'system-error', 'plain-file', 'time', 'version'],
+  ['errors', 'digest', 'trace', 'system-error', 'plain-file', 'stream-room', 'time', 'version'],
   ['script'],
   ['exec', 'id-map'],
   ['rootfs'],
@@ -55,7 +55,7 @@ const noImportsUp = floors.slice(0, -1).flatMap((floor, level) => {
 });
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/'] },
+  { ignores: ['.cache/', 'dist/', 'node_modules/'] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
