@@ -12,8 +12,9 @@ import {
   describeDifference,
   describeVerdict,
   formatMarkdown,
+  describeWhole,
   HEAD,
-  rowOf,
+  rowsOf,
 } from '../prove/describe-report.js';
 
 interface ProveFlags {
@@ -115,7 +116,8 @@ function describeMoment(moment: Moment | null): string {
 }
 
 function printReport(report: ProveReport): void {
-  if (report.runs.length > 0) printTable(HEAD, report.runs.map(rowOf));
+  if (report.runs.length > 0) printTable(HEAD, rowsOf(report));
+  describeWhole(report).forEach(printLine);
   for (const run of report.runs)
     for (const one of run.differences)
       describeDifference(one, run).forEach((line) => printLine(`run ${run.number}: ${line}`));

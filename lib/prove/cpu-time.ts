@@ -25,10 +25,23 @@ export async function readCpuSeconds(pid: number): Promise<number | null> {
  * `null` for any other text. Source: times(1p), bash(1).
  */
 export function parseTimes(text: string): number | null {
-  const found = [...text.matchAll(/(\d+)m(\d+)[.,](\d+)s/g)];
-  if (found.length !== 4) return null;
-  return found.reduce(
-    (sum, [, minutes, seconds, part]) => sum + 60 * Number(minutes) + Number(`${seconds}.${part}`),
-    0,
-  );
+  const seconds = secondsIn(text);
+  return seconds.length === 4 ? sum(seconds) : null;
 }
+
+/**
+ * The seconds of processor time that a script has used, by what remote-exec notes in `live/ID/times`: the script's name,
+ * `times` before it, and `times` after it. `null` while it runs, and for another script.
+ */
+export function parseScriptTimes(text: string, name: string): number | null {
+  if (!text.startsWith(`${name}\n`)) return null;
+  const seconds = secondsIn(text.slice(name.length));
+  return seconds.length === 8 ? sum(seconds.slice(4)) - sum(seconds.slice(0, 4)) : null;
+}
+
+const secondsIn = (text: string): number[] =>
+  [...text.matchAll(/(\d+)m(\d+)[.,](\d+)s/g)].map(
+    ([, minutes, seconds, part]) => 60 * Number(minutes) + Number(`${seconds}.${part}`),
+  );
+
+const sum = (seconds: readonly number[]): number => seconds.reduce((total, one) => total + one, 0);

@@ -10,13 +10,23 @@ export const HEAD = [
   'INTERRUPTED AFTER',
   'STATEMENTS REDONE',
   'COMPILATIONS REDONE',
-  'EXTRA CPU',
+  'CPU REDONE',
+  'CPU FOR RESUMING',
   'OUTPUT',
 ] as const;
 
-/** A run as a row of a table. */
-export function rowOf(run: ProvedRun): string[] {
-  const { interruptions, statementsRedone, compileCommandsRedone, extraCpuSeconds } = run;
+/** `CPU REDONE` as a heading in a text. */
+export const sentenceCase = (word: string): string =>
+  (word.charAt(0) + word.slice(1).toLowerCase()).replace(/\bcpu\b/i, 'CPU');
+
+/** The runs as rows of a table. */
+export const rowsOf = ({ runs, uninterrupted }: ProveReport): string[][] =>
+  runs.map((run) => rowOf(run, uninterrupted?.cpuSeconds ?? null));
+
+/** @param whole seconds that the uninterrupted build used */
+function rowOf(run: ProvedRun, whole: number | null): string[] {
+  const { interruptions, statementsRedone, compileCommandsRedone, redoneCpuSeconds, resumingCpuSeconds } =
+    run;
   return [
     String(run.number),
     run.passage,
@@ -27,7 +37,8 @@ export function rowOf(run: ProvedRun): string[] {
       .join(', ') || '-',
     orUnknown(statementsRedone),
     orUnknown(compileCommandsRedone),
-    extraCpuSeconds === null ? 'unknown' : `${extraCpuSeconds.toFixed(1)} s`,
+    tellCpu(redoneCpuSeconds, whole),
+    tellCpu(resumingCpuSeconds, whole),
     run.verdict,
   ];
 }
@@ -35,6 +46,22 @@ export function rowOf(run: ProvedRun): string[] {
 /** Behind the last statement a script still writes its state, and its EXIT trap runs. */
 const tellPosition = ({ index, of }: StatementPosition): string =>
   index > of ? `the end of its ${of} statements` : `statement ${index} of ${of}`;
+
+function tellCpu(seconds: number | null, whole: number | null): string {
+  if (seconds === null) return 'unknown';
+  const share = whole === null || whole <= 0 ? '' : ` (${round((100 * seconds) / whole).toFixed(0)} %)`;
+  return `${round(seconds, 10).toFixed(1)} s${share}`;
+}
+
+/** To so many parts; no zero gets a sign. */
+const round = (value: number, parts = 1): number => Math.round(value * parts) / parts || 0;
+
+/** What the shares in the table are shares of. */
+export function describeWhole({ runs, uninterrupted }: ProveReport): string[] {
+  const seconds = uninterrupted?.cpuSeconds ?? null;
+  if (seconds === null || runs.length === 0) return [];
+  return [`100 % are the ${seconds.toFixed(1)} s of processor time of the uninterrupted build.`];
+}
 
 const orUnknown = (value: number | null): string => (value === null ? 'unknown' : String(value));
 
@@ -105,8 +132,7 @@ export function formatMarkdown(report: ProveReport): string {
     `\`${report.command.join(' ')}\``,
   ];
   if (runs.length > 0) {
-    const head = HEAD.map((word) => word.charAt(0) + word.slice(1).toLowerCase().replace('cpu', 'CPU'));
-    parts.push(markdownTable([head, ...runs.map(rowOf)]));
+    parts.push(markdownTable([HEAD.map(sentenceCase), ...rowsOf(report)]), ...describeWhole(report));
   }
   for (const { number, remark } of runs) if (remark !== null) parts.push(`Run ${number}: ${remark}.`);
   for (const run of runs) {

@@ -35,6 +35,8 @@ export interface Leg {
   readonly statement: StatementPosition | null;
   /** User and system time from when the project's container was made. */
   readonly cpuSeconds: number | null;
+  /** That of the build script alone; 0 when it did not begin. */
+  readonly scriptCpuSeconds: number | null;
   /** Lines of the script's log that announce a compilation; `null` when there is no log to read. */
   readonly compileCommands: number | null;
   /** What rbm-resume said in it, one line each. */
@@ -102,6 +104,7 @@ export async function runLeg(options: LegOptions, moment: Moment | null): Promis
     interruptedAfterMs: isInterrupted && beganAt !== null && askedAt !== null ? askedAt - beganAt : null,
     statement: seen?.statement ?? null,
     cpuSeconds: await readCpuOfLeg(times, seen),
+    scriptCpuSeconds: beganAt === null ? 0 : (seen?.scriptCpuSeconds ?? null),
     compileCommands:
       log !== null && existsSync(log.path) ? await countCompileCommands(log.path, log.offset) : null,
     notices: await collectNotices(printed, seen),

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { messageOf, RbmResumeError } from '../errors.js';
 import { removeTree } from '../rootfs/move-tree.js';
 import { carryToNewStore } from './carry.js';
+import { readCpuSeconds } from './cpu-time.js';
 import { explainDifferences, runDiffoscope } from './explain.js';
 import { runLeg, type Leg, type LegOptions } from './leg.js';
 import { compareOutputs, listOutputs, type OutputFile } from './outputs.js';
@@ -20,6 +21,8 @@ export interface RunSetting {
 /** How the legs of a run came out. */
 interface Ending {
   readonly legs: readonly Leg[];
+  /** Processor time for carrying from store to store; `null` when it could not be measured. */
+  readonly carryingCpuSeconds: number | null;
   /** `null`: there is an output to compare. */
   readonly verdict: Exclude<Verdict, 'equal' | 'different'> | null;
   readonly remark: string | null;
@@ -35,7 +38,7 @@ export async function proveRun(setting: RunSetting): Promise<ProvedRun> {
   } finally {
     await removeTree(storesOf(dir));
   }
-  const run = describeLegs(ending.legs, setting);
+  const run = describeLegs(ending, setting);
   const { verdict, remark } = ending;
   if (verdict !== null) return { ...run, verdict, remark };
   const outputs = await listOutputs(outputDir);
@@ -60,7 +63,10 @@ async function runLegs(setting: RunSetting, outputDir: string): Promise<Ending> 
   const work = { ms: uninterrupted.scriptSeconds * 1000, statements: uninterrupted.statements };
   const moments: (Moment | null)[] = [...momentsOf(plan, work), null];
   const legs: Leg[] = [];
-  const end = (verdict: Ending['verdict'], remark: string | null): Ending => ({ legs, verdict, remark });
+  let carryingCpuSeconds: number | null = 0;
+  const end = (verdict: Ending['verdict'], remark: string | null): Ending => ({
+    ...{ legs, carryingCpuSeconds, verdict, remark },
+  });
   let store = join(storesOf(dir), '1');
   for (const [index, moment] of moments.entries()) {
     const number = index + 1;
@@ -74,6 +80,7 @@ async function runLegs(setting: RunSetting, outputDir: string): Promise<Ending> 
     if (outcome === 'finished') return judgeFinished(end, index, plan);
     if (leg.event === null || plan.passage === 'parking') continue;
     const next = join(storesOf(dir), `${number + 1}`);
+    const before = await readCpuSeconds(process.pid);
     try {
       await carryToNewStore(leg.event, { exportDir: join(storesOf(dir), 'export'), store: next });
     } catch (error) {
@@ -81,6 +88,7 @@ async function runLegs(setting: RunSetting, outputDir: string): Promise<Ending> 
       return end('failed', `what leg ${number} has kept can't be carried on: ${messageOf(error)}`);
     }
     store = next;
+    carryingCpuSeconds = add(carryingCpuSeconds, minus(await readCpuSeconds(process.pid), before));
   }
   return end('not-proven', 'the last leg was interrupted, though nobody asked for it');
 }
@@ -132,14 +140,19 @@ function countStatementsRedone(legs: readonly Leg[]): number | null {
 
 /** What can be said of a run by its legs alone. */
 function describeLegs(
-  legs: readonly Leg[],
+  { legs, carryingCpuSeconds }: Ending,
   { plan, uninterrupted }: RunSetting,
 ): Omit<ProvedRun, 'verdict' | 'remark'> {
-  const sumOf = (key: 'cpuSeconds' | 'compileCommands'): number | null =>
-    legs.reduce<number | null>((sum, leg) => add(sum, leg[key]), 0);
   const hasFinished = legs.at(-1)?.result.outcome === 'finished';
-  const beyond = (sum: number | null, once: number | null): number | null =>
-    hasFinished && sum !== null && once !== null ? sum - once : null;
+  const beyondOnce = (key: 'cpuSeconds' | 'scriptCpuSeconds' | 'compileCommands'): number | null =>
+    hasFinished
+      ? minus(
+          legs.reduce<number | null>((sum, leg) => add(sum, leg[key]), 0),
+          uninterrupted[key],
+        )
+      : null;
+  const extraCpuSeconds = add(beyondOnce('cpuSeconds'), carryingCpuSeconds);
+  const redoneCpuSeconds = beyondOnce('scriptCpuSeconds');
   const isRecognised = (uninterrupted.compileCommands ?? 0) > 0;
   return {
     number: plan.number,
@@ -150,10 +163,10 @@ function describeLegs(
     ),
     scriptSeconds: legs.reduce((sum, { scriptMs }) => sum + (scriptMs ?? 0), 0) / 1000,
     statementsRedone: countStatementsRedone(legs),
-    compileCommandsRedone: isRecognised
-      ? beyond(sumOf('compileCommands'), uninterrupted.compileCommands)
-      : null,
-    extraCpuSeconds: beyond(sumOf('cpuSeconds'), uninterrupted.cpuSeconds),
+    compileCommandsRedone: isRecognised ? beyondOnce('compileCommands') : null,
+    extraCpuSeconds,
+    redoneCpuSeconds,
+    resumingCpuSeconds: minus(extraCpuSeconds, redoneCpuSeconds),
     outputs: [] as OutputFile[],
     differences: [],
     outputDir: null,
@@ -162,3 +175,4 @@ function describeLegs(
 }
 
 const add = (a: number | null, b: number | null): number | null => (a === null || b === null ? null : a + b);
+const minus = (a: number | null, b: number | null): number | null => add(a, b === null ? null : -b);

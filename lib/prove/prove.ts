@@ -167,7 +167,7 @@ async function describeBuild(
   leg: Leg,
   outputDir: string,
 ): Promise<(UninterruptedBuild & { readonly outputDir: string }) | string> {
-  const { result, event, scriptMs, cpuSeconds, compileCommands } = leg;
+  const { result, event, scriptMs, cpuSeconds, scriptCpuSeconds, compileCommands } = leg;
   const see = `see ${leg.log ?? leg.printed}`;
   if (result.outcome !== 'finished') return `the uninterrupted build ended with ${result.exitStatus}; ${see}`;
   if (event === null) return `rbm built the project in no container that the shim knows; ${see}`;
@@ -179,6 +179,7 @@ async function describeBuild(
     statements,
     compileCommands,
     cpuSeconds,
+    scriptCpuSeconds,
     outputs,
     outputDir,
   };

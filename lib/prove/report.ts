@@ -36,8 +36,12 @@ export interface ProvedRun {
   readonly statementsRedone: number | null;
   /** Compilations in all legs beyond those of the uninterrupted build; `null` when none are recognised in its log. */
   readonly compileCommandsRedone: number | null;
-  /** User and system time of all legs beyond that of the uninterrupted build; `null` when it could not be measured. */
+  /** User and system time in all, beyond that of the uninterrupted build; `null` when it could not be measured. */
   readonly extraCpuSeconds: number | null;
+  /** The part of it that the build script used in all legs, for what it did again. */
+  readonly redoneCpuSeconds: number | null;
+  /** The rest: to begin and end a leg more for each interruption, and to pack and carry snapshots. */
+  readonly resumingCpuSeconds: number | null;
   readonly outputs: readonly OutputFile[];
   readonly differences: readonly ExplainedDifference[];
   /** Where its output lies for a look; `null` when it is equal. */
@@ -51,7 +55,10 @@ export interface UninterruptedBuild {
   readonly scriptSeconds: number;
   readonly statements: number | null;
   readonly compileCommands: number | null;
+  /** User and system time from when the project's container was made. */
   readonly cpuSeconds: number | null;
+  /** That of the build script alone. */
+  readonly scriptCpuSeconds: number | null;
   readonly outputs: readonly OutputFile[];
 }
 

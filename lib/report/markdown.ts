@@ -1,6 +1,6 @@
 import { markdownTable } from 'markdown-table';
 import { summarizePlan } from '../plan/tree.js';
-import { describeVerdict, HEAD, rowOf } from '../prove/describe-report.js';
+import { describeVerdict, describeWhole, HEAD, rowsOf, sentenceCase } from '../prove/describe-report.js';
 import { visible } from './markup.js';
 import type { Report } from './report.js';
 import type { ReportedBuild, ReportedSnapshot } from './reported.js';
@@ -36,7 +36,7 @@ export function renderMarkdown(report: Report): string {
       `${proof.verdict === 'equal' ? '✅' : '❌'} ${md(describeVerdict(proof))}`,
       ...(proof.runs.length === 0
         ? []
-        : [table([HEAD.map(words.sentenceCase), ...proof.runs.slice(0, MOST_ROWS).map(rowOf)])]),
+        : [table([HEAD.map(sentenceCase), ...rowsOf(proof).slice(0, MOST_ROWS)]), ...describeWhole(proof)]),
     ]),
     ...(outputs.length === 0
       ? []

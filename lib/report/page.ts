@@ -1,6 +1,6 @@
 import { drawPlan } from '../plan/picture.js';
 import { summarizePlan } from '../plan/tree.js';
-import { describeVerdict, HEAD, rowOf } from '../prove/describe-report.js';
+import { describeVerdict, describeWhole, HEAD, rowsOf, sentenceCase } from '../prove/describe-report.js';
 import type { ProveReport } from '../prove/report.js';
 import { html, Markup } from './markup.js';
 import type { Report } from './report.js';
@@ -182,7 +182,7 @@ const deltas = (title: string, snapshot: ReportedSnapshot): Markup =>
 
 function proof(report: ProveReport): Markup {
   const isGood = report.verdict === 'equal';
-  const head = HEAD.map((word) => html`<th>${words.sentenceCase(word)}</th>`);
+  const head = HEAD.map((word) => html`<th>${sentenceCase(word)}</th>`);
   return html`<h3>${report.project}</h3>
     <p>
       <span${isGood ? '' : new Markup(' class="bad"')}>${isGood ? '✓' : '✗'} ${describeVerdict(report)}</span
@@ -192,22 +192,23 @@ function proof(report: ProveReport): Markup {
       report.runs.length === 0
         ? ''
         : html`<div class="scroll">
-            <table>
-              <thead>
-                <tr>
-                  ${head}
-                </tr>
-              </thead>
-              <tbody>
-                ${report.runs.map(
-                  (run) =>
-                    html`<tr>
-                      ${rowOf(run).map((cell) => html`<td>${cell}</td>`)}
-                    </tr>`,
-                )}
-              </tbody>
-            </table>
-          </div> `
+              <table>
+                <thead>
+                  <tr>
+                    ${head}
+                  </tr>
+                </thead>
+                <tbody>
+                  ${rowsOf(report).map(
+                    (row) =>
+                      html`<tr>
+                        ${row.map((cell) => html`<td>${cell}</td>`)}
+                      </tr>`,
+                  )}
+                </tbody>
+              </table>
+            </div>
+            ${describeWhole(report).map((line) => html`<p>${line}</p>`)}`
     }`;
 }
 

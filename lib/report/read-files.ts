@@ -36,7 +36,8 @@ const provedRun = v.looseObject({
   scriptSeconds: v.number(),
   statementsRedone: perhaps,
   compileCommandsRedone: perhaps,
-  extraCpuSeconds: perhaps,
+  redoneCpuSeconds: v.optional(perhaps, null),
+  resumingCpuSeconds: v.optional(perhaps, null),
   differences: v.array(
     v.looseObject({
       path: v.string(),
@@ -50,7 +51,13 @@ const proofSchema = v.looseObject({
   seed: v.number(),
   verdict,
   remark: v.nullable(v.string()),
-  uninterrupted: v.nullable(v.looseObject({ scriptSeconds: v.number(), outputs: v.array(outputFile) })),
+  uninterrupted: v.nullable(
+    v.looseObject({
+      scriptSeconds: v.number(),
+      cpuSeconds: v.optional(perhaps, null),
+      outputs: v.array(outputFile),
+    }),
+  ),
   runs: v.array(provedRun),
   isReproducible: v.nullable(v.boolean()),
   workDir: v.nullable(v.string()),

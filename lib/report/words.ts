@@ -133,7 +133,3 @@ export function tellHowBuilt({ resumed, legs }: ReportedOutput): string {
   if (resumed === null) return 'not recorded';
   return resumed ? `resumed, ${legs === null ? 'several legs' : tellCount(legs, 'leg')}` : 'in one go';
 }
-
-/** `EXTRA CPU` as a heading in a text. */
-export const sentenceCase = (word: string): string =>
-  (word.charAt(0) + word.slice(1).toLowerCase()).replace('cpu', 'CPU');

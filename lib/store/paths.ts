@@ -45,6 +45,8 @@ export interface LivePaths {
   readonly tmpFoldersGiven: string;
   readonly scripts: string;
   readonly running: string;
+  /** What the processor has done for the script that runs or has just ended; see `readScriptCpuSeconds`. */
+  readonly times: string;
   readonly lock: string;
   readonly interrupt: string;
   readonly stopped: string;
@@ -81,6 +83,7 @@ export const livePathsIn = (dir: string): LivePaths => ({
   tmpFoldersGiven: join(dir, 'tmp-folders-given'),
   scripts: join(dir, 'scripts'),
   running: join(dir, 'running'),
+  times: join(dir, 'times'),
   lock: join(dir, 'lock'),
   interrupt: join(dir, 'interrupt'),
   stopped: join(dir, 'stopped'),

@@ -94,9 +94,15 @@ for (const rbm of rbmsUnderTest()) {
         output,
       );
       assert.equal(report.uninterrupted?.compileCommands, 6);
+      const { cpuSeconds, scriptCpuSeconds } = report.uninterrupted;
+      assert.ok(cpuSeconds !== null && scriptCpuSeconds !== null && scriptCpuSeconds < cpuSeconds, output);
       for (const run of report.runs) {
         assert.ok(run.compileCommandsRedone !== null && run.compileCommandsRedone <= 2, output);
-        assert.ok(run.extraCpuSeconds !== null, output);
+        const { extraCpuSeconds: extra, redoneCpuSeconds: redone, resumingCpuSeconds: resuming } = run;
+        assert.ok(extra !== null && redone !== null && resuming !== null, output);
+        assert.ok(Math.abs(redone + resuming - extra) < 1e-6, output);
+        // Hooks and rbm of two legs take more than the few statements that are done again.
+        assert.ok(redone < resuming, output);
         assert.deepEqual(run.outputs, report.uninterrupted?.outputs);
       }
       assert.equal(w.output('good'), 'of an earlier build');

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { countCompileCommands, isCompileCommand } from '../../lib/prove/compile-commands.js';
-import { parseTimes, readCpuSeconds } from '../../lib/prove/cpu-time.js';
+import { parseScriptTimes, parseTimes, readCpuSeconds } from '../../lib/prove/cpu-time.js';
 
 describe('isCompileCommand', () => {
   const compilations = [
@@ -60,6 +60,16 @@ describe('processor time', () => {
     assert.equal(parseTimes('0m0.004s 0m0.008s\n1m1.500s 0m0.488s\n'), 62);
     assert.equal(parseTimes('0m0,500s 0m0,500s\n0m0,000s 0m0,000s\n'), 1);
     assert.equal(parseTimes(''), null);
+  });
+
+  it('of a script is what the shell above it has waited for meanwhile', () => {
+    const before = '0m0.010s 0m0.020s\n0m0.300s 0m0.100s\n';
+    const after = '0m0.010s 0m0.030s\n1m2.300s 0m1.100s\n';
+    const seconds = parseScriptTimes(`build\n${before}${after}`, 'build');
+    assert.ok(seconds !== null && Math.abs(seconds - 63.01) < 1e-9, String(seconds));
+    assert.equal(parseScriptTimes(`build\n${before}`, 'build'), null, 'it runs');
+    assert.equal(parseScriptTimes(`build_2\n${before}${after}`, 'build'), null, 'another script');
+    assert.equal(parseScriptTimes('', 'build'), null);
   });
 
   it('is read of a process that runs', async () => {

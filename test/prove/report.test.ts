@@ -55,6 +55,8 @@ describe('formatMarkdown', () => {
     statementsRedone: null,
     compileCommandsRedone: 2,
     extraCpuSeconds: 0.5,
+    redoneCpuSeconds: 0.2,
+    resumingCpuSeconds: 0.3,
     outputs: [],
     differences: [
       { path: 'x.tar!y', what: 'content', first: { offset: 7, a: '```evil', b: 'b' }, lines: null },
@@ -83,11 +85,22 @@ describe('formatMarkdown', () => {
     );
     assert.match(
       text,
-      /\| 1 +\| snapshots \| 1\.\d s \(statement 3 of 9\) \| unknown .* \| 2 .* \| 0\.5 s .* \| different/,
+      /\| 1 +\| snapshots \| 1\.\d s \(statement 3 of 9\) \| unknown .* \| 2 .* \| 0\.2 s .* \| 0\.3 s .* \| different/,
     );
     assert.match(text, /Run 1: finished before 1 of 2 interruptions\./);
     assert.match(text, /x\.tar!y: other content, from byte 7 on/);
     assert.match(text, /\n\n$/);
+  });
+
+  it('tells what the processor did beside what it does without interruptions', () => {
+    const uninterrupted = {
+      ...{ scriptSeconds: 3, statements: 9, compileCommands: 6, scriptCpuSeconds: 3.5, outputs: [] },
+      cpuSeconds: 4,
+    };
+    const text = formatMarkdown({ ...report, uninterrupted, runs: [{ ...run, redoneCpuSeconds: -0.01 }] });
+    assert.match(text, /\| CPU redone +\| CPU for resuming +\|/);
+    assert.match(text, /\| 0\.0 s \(0 %\) +\| 0\.3 s \(8 %\) +\|/);
+    assert.match(text, /\n\n100 % are the 4\.0 s of processor time of the uninterrupted build\.\n/);
   });
 
   it('says how to find out that a project differs only now and then', () => {

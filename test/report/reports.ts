@@ -69,6 +69,8 @@ export const proofOf = (more: Partial<ProveReport> = {}): ProveReport => ({
       statementsRedone: null,
       compileCommandsRedone: 2,
       extraCpuSeconds: 0.5,
+      redoneCpuSeconds: 0.2,
+      resumingCpuSeconds: 0.3,
       outputs: [],
       differences: [],
       outputDir: null,
