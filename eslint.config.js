@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint';
  * it, never from one above (docs/design.md, "Layout").
  */
 const floors = [
-  ['errors', 'digest', 'trace', 'system-error', 'plain-file', 'stream-room', 'time', 'version'],
+  ['errors', 'digest', 'trace', 'system-error', 'plain-file', 'stream-room', 'time', 'cpu-time', 'version'],
   ['script'],
   ['exec', 'id-map'],
   ['rootfs'],

@@ -5,7 +5,7 @@ import type { ProjectHash } from '../digest.js';
 import { messageOf } from '../errors.js';
 import { dropSnapshots } from '../snapshot/drop.js';
 import { chargeFailedTry, failedTries, forgetFailedTries, MAX_FAILED_TRIES } from '../store/ledger.js';
-import { readScriptEnds } from '../store/live.js';
+import { readScriptCpuSeconds, readScriptEnds } from '../store/live.js';
 import { withStoreLock } from '../store/lock.js';
 import { storePaths, type LivePaths, type StorePaths } from '../store/paths.js';
 import { readKeptRecord, readLiveRecord, type LiveRecord } from '../store/record.js';
@@ -66,6 +66,7 @@ async function concludeBuild(options: ExitOptions): Promise<ExitResult> {
     return { outcome: 'unknown', kept: null, notes };
   }
   const facts = await readFacts(options, { record, live, notes });
+  const scriptCpuSeconds = record.step === null ? null : await readScriptCpuSeconds(live, record.step);
   const outcome = decideOutcome(facts);
   trace('%s: %s (%o)', record.project, outcome, [...facts.ends]);
   const onCopy = () =>
@@ -88,6 +89,7 @@ async function concludeBuild(options: ExitOptions): Promise<ExitResult> {
       outcome,
       kept: kept !== null,
       resumed: record.resumed,
+      scriptCpuSeconds,
       container: options.container,
       store: options.store,
     });

@@ -12,6 +12,8 @@ export interface RunEvent {
   readonly outcome: Outcome | 'refused';
   readonly kept: boolean;
   readonly resumed: boolean;
+  /** Seconds of processor time, user and system, that the script of the build's step used; `null` when nobody knows. */
+  readonly scriptCpuSeconds: number | null;
   readonly container: string;
   /** The store that it was kept in. */
   readonly store: string;

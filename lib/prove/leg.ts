@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { runBuild, type RunResult } from '../container/run.js';
 import type { RunEvent } from '../container/run-directory.js';
 import { countCompileCommands } from './compile-commands.js';
-import { parseTimes } from './cpu-time.js';
+import { parseTimes } from '../cpu-time.js';
 import type { Moment } from './plan.js';
 import type { RbmCommand } from './rbm-command.js';
 import { ScriptWatch, type CurrentStatement, type Sighting, type StatementPosition } from './watch.js';
@@ -104,7 +104,7 @@ export async function runLeg(options: LegOptions, moment: Moment | null): Promis
     interruptedAfterMs: isInterrupted && beganAt !== null && askedAt !== null ? askedAt - beganAt : null,
     statement: seen?.statement ?? null,
     cpuSeconds: await readCpuOfLeg(times, seen),
-    scriptCpuSeconds: beganAt === null ? 0 : (seen?.scriptCpuSeconds ?? null),
+    scriptCpuSeconds: beganAt === null ? 0 : (event?.scriptCpuSeconds ?? null),
     compileCommands:
       log !== null && existsSync(log.path) ? await countCompileCommands(log.path, log.offset) : null,
     notices: await collectNotices(printed, seen),

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listLive, readRunning, type LiveEntry } from '../store/live.js';
 import { storePaths } from '../store/paths.js';
-import { parseScriptTimes, readCpuSeconds } from './cpu-time.js';
+import { readCpuSeconds } from '../cpu-time.js';
 
 /** Which statement of its script a build is at, and how many there are. */
 export interface StatementPosition {
@@ -19,8 +19,6 @@ export interface Sighting {
   readonly container: string;
   /** The seconds of processor time that rbm had used when it began with the container: for its dependencies, say. */
   readonly cpuSecondsBefore: number | null;
-  /** The seconds of processor time that the script used, once it is known. */
-  scriptCpuSeconds: number | null;
   beganAt: number | null;
   endedAt: number | null;
   /** What the script prints, and where that begins. */
@@ -89,7 +87,6 @@ export class ScriptWatch {
       this.#sighting = {
         container: id,
         cpuSecondsBefore: await readCpuSeconds(record.owner.pid),
-        scriptCpuSeconds: null,
         beganAt: null,
         endedAt: null,
         log: null,
@@ -101,10 +98,7 @@ export class ScriptWatch {
     if (seen.notice === '') seen.notice = await readFile(paths.notice, 'utf8').catch(() => '');
     const running = await readRunning(paths);
     if (running?.name !== step) {
-      if (seen.beganAt === null) return;
-      seen.endedAt ??= Date.now();
-      const times = await readFile(paths.times, 'utf8').catch(() => '');
-      seen.scriptCpuSeconds ??= parseScriptTimes(times, step);
+      if (seen.beganAt !== null) seen.endedAt ??= Date.now();
       return;
     }
     if (seen.beganAt === null) {

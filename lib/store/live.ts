@@ -1,4 +1,5 @@
 import { readFile, readdir, readlink } from 'node:fs/promises';
+import { parseScriptTimes } from '../cpu-time.js';
 import { systemErrorCode } from '../errors.js';
 import { isTroubleOfHost } from '../system-error.js';
 import type { LivePaths, StorePaths } from './paths.js';
@@ -96,6 +97,11 @@ export async function readRunning(live: LivePaths): Promise<RunningScript | null
     log: path.startsWith('/') && !path.startsWith('/proc/') ? path : null,
     logOffset: Number(offset),
   };
+}
+
+/** The seconds of processor time that the script of that name has used, if it was the last one to end. */
+export async function readScriptCpuSeconds(live: LivePaths, name: string): Promise<number | null> {
+  return parseScriptTimes((await readText(live.times)) ?? '', name);
 }
 
 /** When a process started, in clock ticks since the boot, or `null` when there is none such. */

@@ -45,7 +45,7 @@ export interface LivePaths {
   readonly tmpFoldersGiven: string;
   readonly scripts: string;
   readonly running: string;
-  /** What the processor has done for the script that runs or has just ended; see `readScriptCpuSeconds`. */
+  /** What the processor had done before and after the last script; see `parseScriptTimes`. */
   readonly times: string;
   readonly lock: string;
   readonly interrupt: string;

@@ -46,6 +46,7 @@ describe('pack', { timeout: 1_200_000 }, () => {
       outcome: 'interrupted',
       kept: true,
       resumed: false,
+      scriptCpuSeconds: null,
       container: '/nowhere',
       store: small.store,
       ...event,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { StoppedFile } from '../../lib/container/interrupt-files.js';
 import { exitContainer, type ExitResult } from '../../lib/container/on-exit.js';
+import { RunDirectory } from '../../lib/container/run-directory.js';
 import { parseProjectHash } from '../../lib/digest.js';
 import { readIdMap } from '../../lib/id-map.js';
 import { chargeFailedTry, failedTries } from '../../lib/store/ledger.js';
@@ -31,6 +32,7 @@ interface Given {
   readonly record?: Partial<LiveRecord>;
   /** Files of the live directory. */
   readonly files?: Readonly<Record<string, string>>;
+  readonly run?: RunDirectory | null;
 }
 
 /** Ends a small container whose scripts ended so. */
@@ -38,6 +40,7 @@ async function end({
   ends,
   record = {},
   files = { 'tmp-folders-given': '2\n' },
+  run = null,
 }: Given): Promise<ExitResult> {
   const container = join(root, 'container');
   const live = paths().live('container');
@@ -65,7 +68,7 @@ async function end({
   writeFileSync(live.record, JSON.stringify(whole));
   writeFileSync(live.scripts, ends);
   for (const [name, text] of Object.entries(files)) writeFileSync(join(live.dir, name), text);
-  const result = await exitContainer({ container, store: join(root, 'store'), run: null });
+  const result = await exitContainer({ container, store: join(root, 'store'), run });
   assert.ok(!existsSync(container) && !existsSync(live.dir));
   return result;
 }
@@ -90,6 +93,27 @@ describe('the end of a container', () => {
     });
     assert.equal(outcome, 'interrupted');
     assert.deepEqual((await readKeptRecord(kept().record)).endedScripts, ['pre']);
+  });
+
+  it('tells the run what the processor has done for the script of its step', async () => {
+    const times = '0m1.000s 0m0.000s\n0m2.000s 0m0.500s\n0m1.000s 0m0.000s\n1m2.000s 0m1.500s\n';
+    const run = await RunDirectory.make();
+    try {
+      for (const name of ['build', 'pre']) {
+        const files = { 'tmp-folders-given': '2\n', times: `${name}\n${times}` };
+        await end({ ends: 'pre 0\nbuild 0\n', files, run });
+      }
+      const told = (await run.readEvents()).map(({ outcome, scriptCpuSeconds }) => [
+        outcome,
+        scriptCpuSeconds,
+      ]);
+      assert.deepEqual(told, [
+        ['succeeded', 61],
+        ['succeeded', null],
+      ]);
+    } finally {
+      await run.remove();
+    }
   });
 
   it('keeps nothing of an interrupted one that was failing already', async () => {

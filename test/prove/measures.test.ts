@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { countCompileCommands, isCompileCommand } from '../../lib/prove/compile-commands.js';
-import { parseScriptTimes, parseTimes, readCpuSeconds } from '../../lib/prove/cpu-time.js';
+import { parseScriptTimes, parseTimes, readCpuSeconds } from '../../lib/cpu-time.js';
 
 describe('isCompileCommand', () => {
   const compilations = [

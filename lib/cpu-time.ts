@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { systemErrorCode } from '../errors.js';
+import { systemErrorCode } from './errors.js';
 
 /** The unit of /proc/PID/stat; Linux has the same for all programs. Source: time(7), "The software clock". */
 const TICKS_PER_SECOND = 100;
