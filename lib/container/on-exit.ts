@@ -66,7 +66,7 @@ async function concludeBuild(options: ExitOptions): Promise<ExitResult> {
     return { outcome: 'unknown', kept: null, notes };
   }
   const facts = await readFacts(options, { record, live, notes });
-  const scriptCpuSeconds = record.step === null ? null : await readScriptCpuSeconds(live, record.step);
+  const scriptCpuSeconds = await readCpuSeconds(live, record);
   const outcome = decideOutcome(facts);
   trace('%s: %s (%o)', record.project, outcome, [...facts.ends]);
   const onCopy = () =>
@@ -95,6 +95,15 @@ async function concludeBuild(options: ExitOptions): Promise<ExitResult> {
     });
   }
   return { outcome, kept, notes };
+}
+
+/** Whatever is in the way of reading it is no reason to keep less. */
+async function readCpuSeconds(live: LivePaths, { step }: LiveRecord): Promise<number | null> {
+  if (step === null) return null;
+  return readScriptCpuSeconds(live, step).catch((error: unknown) => {
+    trace('what the processor has done is not known: %s', messageOf(error));
+    return null;
+  });
 }
 
 async function readFacts(

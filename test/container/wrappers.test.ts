@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { parseScriptTimes } from '../../lib/cpu-time.js';
 import { packageDir } from '../rbm/workspace.js';
 
 let root: string;
@@ -83,6 +84,19 @@ describe('remote-exec', () => {
       assert.match(scripts(), new RegExp(`^build ${own}\n$`, 'm'));
       rmSync(join(live, 'scripts'));
     }
+  });
+
+  it('notes what the processor has done for the script, and fails no build where it can not', () => {
+    const work =
+      'end=$(($(date +%s) + 1)); while [ "$(date +%s)" -le "$end" ]; do :; done; echo 0 > "$1/status"';
+    assert.equal(wrap('remote-exec', work).status, 0);
+    const seconds = parseScriptTimes(readFileSync(join(live, 'times'), 'utf8'), 'build');
+    assert.ok(seconds !== null && seconds > 0.1 && seconds < 60, String(seconds));
+    rmSync(join(live, 'times'));
+    rmSync(join(live, 'scripts'));
+    mkdirSync(join(live, 'times'));
+    const { status, stderr } = wrap('remote-exec', 'echo 0 > "$1/status"');
+    assert.deepEqual([status, stderr], [0, '']);
   });
 
   it('takes a script for failed whose status is missing, or no number', () => {
