@@ -145,7 +145,8 @@ describe('stopping what does not want to end', { concurrency: 4 }, () => {
   });
 
   it('ends the script all the same when it fails on the way', async (t) => {
-    const container = await tinyContainer(t, { script: `sleep 1000 & echo 1 >ready; sleep 1001\n` });
+    // What runs in the background hears no SIGINT, so there has to be something else by then.
+    const container = await tinyContainer(t, { script: `sleep 1000 & perl -e '${READY}; sleep 1001'\n` });
     await container.waitFor('ready');
     let hasFailed = false;
     const sendSignal = (pid: number, signal: NodeJS.Signals): void => {
