@@ -36,7 +36,7 @@ export function parseTimes(text: string): number | null {
 export function parseScriptTimes(text: string, name: string): number | null {
   if (!text.startsWith(`${name}\n`)) return null;
   const seconds = secondsIn(text.slice(name.length));
-  return seconds.length === 8 ? sum(seconds.slice(4)) - sum(seconds.slice(0, 4)) : null;
+  return seconds.length === 8 ? toMilliseconds(sum(seconds.slice(4)) - sum(seconds.slice(0, 4))) : null;
 }
 
 const secondsIn = (text: string): number[] =>
@@ -44,4 +44,8 @@ const secondsIn = (text: string): number[] =>
     ([, minutes, seconds, part]) => 60 * Number(minutes) + Number(`${seconds}.${part}`),
   );
 
-const sum = (seconds: readonly number[]): number => seconds.reduce((total, one) => total + one, 0);
+const sum = (seconds: readonly number[]): number =>
+  toMilliseconds(seconds.reduce((total, one) => total + one, 0));
+
+/** Seconds without the tail of digits that adding them leaves. */
+export const toMilliseconds = (seconds: number): number => Math.round(seconds * 1000) / 1000;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { messageOf, RbmResumeError } from '../errors.js';
 import { removeTree } from '../rootfs/move-tree.js';
 import { carryToNewStore } from './carry.js';
-import { readCpuSeconds } from '../cpu-time.js';
+import { readCpuSeconds, toMilliseconds } from '../cpu-time.js';
 import { explainDifferences, runDiffoscope } from './explain.js';
 import { runLeg, type Leg, type LegOptions } from './leg.js';
 import { compareOutputs, listOutputs, type OutputFile } from './outputs.js';
@@ -174,5 +174,6 @@ function describeLegs(
   };
 }
 
-const add = (a: number | null, b: number | null): number | null => (a === null || b === null ? null : a + b);
+const add = (a: number | null, b: number | null): number | null =>
+  a === null || b === null ? null : toMilliseconds(a + b);
 const minus = (a: number | null, b: number | null): number | null => add(a, b === null ? null : -b);
