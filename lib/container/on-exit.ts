@@ -66,7 +66,7 @@ async function concludeBuild(options: ExitOptions): Promise<ExitResult> {
     return { outcome: 'unknown', kept: null, notes };
   }
   const facts = await readFacts(options, { record, live, notes });
-  const scriptCpuSeconds = await readCpuSeconds(live, record);
+  const scriptCpuSeconds = await measureScript(live, record);
   const outcome = decideOutcome(facts);
   trace('%s: %s (%o)', record.project, outcome, [...facts.ends]);
   const onCopy = () =>
@@ -97,8 +97,8 @@ async function concludeBuild(options: ExitOptions): Promise<ExitResult> {
   return { outcome, kept, notes };
 }
 
-/** Whatever is in the way of reading it is no reason to keep less. */
-async function readCpuSeconds(live: LivePaths, { step }: LiveRecord): Promise<number | null> {
+/** Its seconds of processor time. Whatever is in the way of reading them is no reason to keep less. */
+async function measureScript(live: LivePaths, { step }: LiveRecord): Promise<number | null> {
   if (step === null) return null;
   return readScriptCpuSeconds(live, step).catch((error: unknown) => {
     trace('what the processor has done is not known: %s', messageOf(error));

@@ -13,7 +13,7 @@ import { until } from '../rbm/trap-workspace.js';
 import { editSealed } from '../store/sealed-files.js';
 
 export const hash = parseProjectHash('a'.repeat(64));
-export const build = {
+const build = {
   ...{ project: 'p', version: '1', step: 'build', targets: [], filename: 'p.txt' },
   expectedScripts: ['build'],
 };
