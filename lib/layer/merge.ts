@@ -27,6 +27,7 @@ export async function applyLayer(tree: LayeredTree, batches: MemberBatches, laye
     else if (added.has(path) && (type !== 'd' || !isDirectory(added, path))) {
       throw badLayer(`${shownPath(path)} is there twice`);
     } else if (type === 'h') {
+      emptied.add(path);
       const original = added.get(target) ?? tree.get(target);
       if (original === undefined || typeOf(original) === 'd') {
         throw badLayer(`${shownPath(path)} is a hard link to ${shownPath(target)}, which is not there`);

@@ -4,14 +4,14 @@ import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { extractContainer, packBase } from '../../fixtures/trees/base-tarball.js';
+import { extractContainer, packBase, type BasePlan } from '../../fixtures/trees/base-tarball.js';
 import { assertEqualTrees, countLeftOut, expectRestored } from '../../fixtures/trees/compare-trees.js';
 import { describeTree } from '../../fixtures/trees/describe-tree.js';
 import { everything } from '../../fixtures/trees/everything.js';
 import { changeTree, growTree, runOperations } from '../../fixtures/trees/grow-tree.js';
 import { libraryEngine } from '../../fixtures/trees/library-engine.js';
 import type { Saved } from '../../fixtures/trees/snapshot-engine.js';
-import { CHANGE_KINDS, type Operation } from '../../fixtures/trees/plan.js';
+import { CHANGE_KINDS, planOperations, type Operation } from '../../fixtures/trees/plan.js';
 import { parseProjectHash, sha256Hex } from '../../lib/digest.js';
 import { RbmResumeError } from '../../lib/errors.js';
 import { writeListing } from '../../lib/rootfs/baseline.js';
@@ -54,12 +54,22 @@ describe('a restored tree', () => {
   }
 
   /** A container made of a base that holds everything, and its listing. */
-  async function startFromBase(): Promise<Start> {
+  const startFromBase = (): Promise<Start> =>
+    startFrom([...planOperations(everything), ['remove', 'device']], {
+      format: 'posix',
+      hasXattrs: true,
+      isSparse: true,
+      compression: 'zst',
+    });
+
+  /** A container made of a base that such operations have made, and its listing. */
+  async function startFrom(
+    operations: readonly Operation[],
+    plan: BasePlan = { format: 'gnu', hasXattrs: false, isSparse: false, compression: 'none' },
+  ): Promise<Start> {
     const origin = join(work, 'origin');
     await mkdir(origin);
-    await growTree(origin, everything);
-    await runOperations(origin, [['remove', 'device']]);
-    const plan = { format: 'posix', hasXattrs: true, isSparse: true, compression: 'zst' } as const;
+    await runOperations(origin, operations);
     const base = await packBase(origin, join(work, 'base'), plan);
     await removeTree(join(work, 'container'));
     await extractContainer(base, join(work, 'container'));
@@ -92,6 +102,58 @@ describe('a restored tree', () => {
     });
   }
 
+  // Each has names before and after that of the directory, so once its own name is the first, and once a link to another.
+  for (const [what, operations] of Object.entries({
+    'a file': [['file', 'full', 5, 5]],
+    'a sparse file': [['sparse', 'full', 300_000, 200_000, 5000]],
+    'a symbolic link': [['symlink', 'full', 'other']],
+    'a symbolic link to where its files are now': [
+      ['dir', 'moved'],
+      ['file', 'moved/in', 3, 3],
+      ['symlink', 'full', 'moved'],
+    ],
+    'a fifo': [['fifo', 'full']],
+    'a socket': [['socket', 'full']],
+    'a device': [['device', 'full']],
+    'an empty directory': [['dir', 'full']],
+    'a file with a second name behind it': [
+      ['file', 'full', 5, 5],
+      ['link', 'second', 'full'],
+    ],
+    'a file with a second name before it': [
+      ['file', 'before', 5, 5],
+      ['link', 'full', 'before'],
+    ],
+    'a symbolic link with a second name before it': [
+      ['symlink', 'before', 'other'],
+      ['link', 'full', 'before'],
+    ],
+    'a second name of an old file': [['link', 'full', 'an-old-one']],
+    'a second name of what was in it': [
+      ['link', 'before', 'full/in'],
+      ['remove', 'full'],
+      ['link', 'full', 'before'],
+    ],
+  } satisfies Record<string, readonly Operation[]>)) {
+    test(`has what took the place of a directory that held something: ${what}`, async () => {
+      const start = await startFrom([
+        ...([
+          ['file', 'an-old-one', 3, 3],
+          ['dir', 'other'],
+          ['dir', 'full'],
+          ['dir', 'full/deep'],
+        ] as const),
+        ...([
+          ['file', 'full/in', 3, 3],
+          ['file', 'full/deep/in', 3, 3],
+        ] as const),
+      ]);
+      if (what !== 'a second name of what was in it') await withContainer([['remove', 'full']]);
+      await withContainer(operations);
+      await checkRoundTrip(start);
+    });
+  }
+
   test('has a sparse file of more than 8 GiB, with its holes', { timeout: 1_200_000 }, async () => {
     const size = 2 ** 33 + 12_345;
     await withContainer([
@@ -115,23 +177,15 @@ describe('a restored tree', () => {
   });
 
   test('has `dev` as the build made it, not as the base has it', async () => {
-    const origin = join(work, 'origin');
-    await mkdir(origin);
-    await runOperations(origin, [
+    const start = await startFrom([
       ['dir', 'dev'],
       ['file', 'dev/of-base', 5, 5],
     ]);
-    const plan = { format: 'gnu', hasXattrs: false, isSparse: false, compression: 'none' } as const;
-    const base = await packBase(origin, join(work, 'base'), plan);
-    await removeTree(join(work, 'container'));
-    await extractContainer(base, join(work, 'container'));
-    const baseline = join(work, 'baseline');
-    await writeListing(join(work, 'container'), baseline);
     await withContainer([
       ['dir', 'dev'],
       ['file', 'dev/of-build', 5, 5],
     ]);
-    await checkRoundTrip({ base, baseline });
+    await checkRoundTrip(start);
   });
 
   for (const name of ['.wh.file', '.wh..wh..opq']) {
