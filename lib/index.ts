@@ -67,13 +67,8 @@ export {
   type InterruptOptions,
   type InterruptResult,
 } from './container/interrupt.js';
-export {
-  runBuild,
-  type InterruptReason,
-  type RunOptions,
-  type RunProgress,
-  type RunResult,
-} from './container/run.js';
+export { runBuild, type RunOptions, type RunProgress } from './container/run.js';
+export type { InterruptReason, RunResult } from './container/run-result.js';
 export { CANCEL_GRACE_MS } from './container/stop/grace.js';
 export {
   prove,

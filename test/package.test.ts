@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { packageDir } from './rbm/workspace.js';
 
@@ -84,7 +86,16 @@ describe('the command', () => {
     const { status, stderr } = command('run', '--deadline', '300ms', '--grace', '1s', '--', 'sleep', '2');
     assert.equal(status, 0, stderr);
     assert.match(stderr, /the deadline has come/);
-    assert.match(stderr, /rbm works on the host/);
+    assert.match(stderr, /no rbm below this command has loaded rbm-resume/);
+  });
+
+  it('refuses a policy that it can not read before anything is built', () => {
+    const store = ['--store', join(packageDir, 'none')];
+    const policy = ['--policy', 'none.yml', '--class', 'branch'];
+    const { status, stderr } = command(...store, 'run', ...policy, '--', 'touch', 'ran');
+    assert.equal(status, 64, stderr);
+    assert.match(stderr, /none\.yml/);
+    assert.ok(!existsSync(join(packageDir, 'ran')));
   });
 
   it('stops it all the same at the second signal', () => {

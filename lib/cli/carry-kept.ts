@@ -1,4 +1,4 @@
-import type { RunResult } from '../container/run.js';
+import type { RunResult } from '../container/run-result.js';
 import { isProjectHash } from '../digest.js';
 import { pushSnapshot, type PushedSnapshot } from '../registry/push.js';
 import type { Remote } from '../registry/remote.js';

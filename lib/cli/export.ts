@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { exportSnapshots } from '../snapshot/export.js';
+import { listKept } from '../snapshot/kept.js';
 import { findStore } from './find-store.js';
-import { formatBytes, printJson, printLine } from './output.js';
+import { formatBytes, printJson, printLine, printNote } from './output.js';
 import { parseSize } from './size.js';
-import { describeSnapshot, showingProgress, toJson } from './transfer.js';
+import { describeSnapshot, plain, showingProgress, toJson } from './transfer.js';
 
 interface ExportFlags {
   readonly maxPartSize: string;
@@ -38,6 +39,12 @@ export function registerExport(program: Command): void {
       if (flags.json) return printJson({ store, ...exported, snapshots: snapshots.map(toJson) });
       snapshots.forEach((entry) => printLine(`exported ${describeSnapshot(entry)}`));
       absent.forEach((digest) => printLine(`left out ${digest}`));
+      if (snapshots.length === 0) {
+        for (const { hash, record } of (await listKept(store)).filter(({ state }) => state === 'parked')) {
+          const what = `${plain(record?.project ?? 'a build')} ${hash.slice(0, 16)}`;
+          printNote(`${what} is parked, and not packed: \`rbm-resume pack --all\` makes a snapshot of it`);
+        }
+      }
       printLine(
         snapshots.length === 0
           ? `there are no snapshots: ${dir} holds an empty export`

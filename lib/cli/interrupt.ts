@@ -1,18 +1,15 @@
 import type { Command } from 'commander';
 import { RbmResumeError } from '../errors.js';
 import { interrupt, type InterruptOptions } from '../container/interrupt.js';
-import { parseDuration } from './duration.js';
-import { withInterruptFlags } from './flags.js';
+import { parsePatience, withInterruptFlags, type InterruptFlags } from './flags.js';
 import { findStore } from './find-store.js';
 import { printJson, printLine } from './output.js';
 import { describeInterrupt } from './run.js';
 
-interface InterruptFlags {
+interface InterruptCommandFlags extends InterruptFlags {
   readonly container?: string;
   readonly project?: string;
   readonly all?: true;
-  readonly grace: string;
-  readonly finishStatement: string;
   readonly json?: true;
 }
 
@@ -24,13 +21,12 @@ export function registerInterrupt(program: Command): void {
     .option('--project <name>', 'the containers of this project')
     .option('--all', 'every container of this store')
     .option('--json', 'print the result as JSON');
-  withInterruptFlags(interruptCommand).action(async (flags: InterruptFlags, command: Command) => {
+  withInterruptFlags(interruptCommand).action(async (flags: InterruptCommandFlags, command: Command) => {
     const store = await findStore(command.optsWithGlobals<{ store?: string }>().store);
     const results = await interrupt({
       store,
       which: whichOf(flags),
-      graceMs: parseDuration(flags.grace),
-      finishStatementMs: parseDuration(flags.finishStatement),
+      ...parsePatience(flags),
     });
     if (flags.json) return printJson(results);
     if (results.length === 0) printLine('nothing is being built');
@@ -44,7 +40,7 @@ export function registerInterrupt(program: Command): void {
   });
 }
 
-function whichOf(flags: InterruptFlags): InterruptOptions['which'] {
+function whichOf(flags: InterruptCommandFlags): InterruptOptions['which'] {
   const given: InterruptOptions['which'][] = [];
   if (flags.container !== undefined && flags.container !== '') given.push({ container: flags.container });
   if (flags.project !== undefined) given.push({ project: flags.project });

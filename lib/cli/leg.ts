@@ -1,6 +1,6 @@
 import { appendFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { RunResult } from '../container/run.js';
+import type { RunResult } from '../container/run-result.js';
 import { RbmResumeError } from '../errors.js';
 import { leaveExport } from '../leg/leave-export.js';
 import { judgeLeg, leaveTimes, planLeg, takeOver, workOf, type LegEnd } from '../leg/leg.js';
@@ -9,7 +9,7 @@ import type { Signing } from '../trust/sign.js';
 import type { Remote } from '../registry/remote.js';
 import { carryKeptOf } from './carry-kept.js';
 import { parseDuration, parseMoment } from './duration.js';
-import { withInterruptFlags } from './flags.js';
+import { withInterruptFlags, type InterruptFlags } from './flags.js';
 import { findStore } from './find-store.js';
 import { formatBytes, formatDuration, printNote, reportError } from './output.js';
 import { findRemote, withRemoteFlags, type RemoteFlags } from './remote-flags.js';
@@ -17,6 +17,7 @@ import { describeRun, runUnderSignals } from './run.js';
 import { parseSize } from './size.js';
 import { plain } from './transfer.js';
 import {
+  checkPolicy,
   findTrustOrNone,
   readSigning,
   withSigningFlags,
@@ -24,13 +25,11 @@ import {
   type SigningFlags,
 } from './trust-flags.js';
 
-interface LegFlags extends SigningFlags, RemoteFlags {
+interface LegFlags extends SigningFlags, RemoteFlags, InterruptFlags {
   readonly remote?: string;
   readonly startedAt?: string;
   readonly limit: string;
   readonly stalled: string;
-  readonly grace: string;
-  readonly finishStatement: string;
   readonly maxPartSize: string;
   readonly withoutBase?: true;
   readonly keepDays: string;
@@ -66,6 +65,7 @@ export function registerLeg(program: Command): void {
       const keepDays = parseCount(flags.keepDays, 'days');
       const startedAt = parseStart(flags.startedAt);
       const store = await findStore(command.optsWithGlobals<{ store?: string }>().store);
+      await checkPolicy(flags, store);
       const plan = await planLeg(dir, {
         startedAt,
         limitMs: parseDuration(flags.limit),

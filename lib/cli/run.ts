@@ -1,13 +1,15 @@
 import type { Command } from 'commander';
 import { EXIT, RbmResumeError } from '../errors.js';
-import { runBuild, type InterruptReason, type RunProgress, type RunResult } from '../container/run.js';
-import { withInterruptFlags } from './flags.js';
+import { runBuild, type RunProgress } from '../container/run.js';
+import type { InterruptReason, RunResult } from '../container/run-result.js';
+import { parsePatience, withInterruptFlags, type InterruptFlags } from './flags.js';
 import { parseDuration, parseMoment } from './duration.js';
 import { formatDuration, printJson, printNote, reportError } from './output.js';
 import { carryKeptOf, NOTHING_CARRIED } from './carry-kept.js';
 import { pushToJson } from './push.js';
 import { findRemote, remoteEnvironment, withRemoteFlags, type RemoteFlags } from './remote-flags.js';
 import {
+  checkPolicy,
   readSigning,
   trustEnvironment,
   withSigningFlags,
@@ -16,12 +18,10 @@ import {
 } from './trust-flags.js';
 import { describeLeft, underSignals } from './under-signals.js';
 
-export interface RunFlags extends SigningFlags, RemoteFlags {
+export interface RunFlags extends SigningFlags, RemoteFlags, InterruptFlags {
   readonly remote?: string;
   readonly deadline?: string;
   readonly until?: string;
-  readonly grace: string;
-  readonly finishStatement: string;
   readonly pack?: true;
   readonly gzip?: true;
   readonly withoutBase?: true;
@@ -44,10 +44,10 @@ export function registerRun(program: Command): void {
   withRemoteFlags(withTrustFlags(withSigningFlags(withInterruptFlags(run))))
     .addHelpText(
       'after',
-      '\nExit status: 0 finished; 75 interrupted and kept, run the same again; 76 interrupted, nothing kept;\n' +
-        "64 wrong usage; rbm's own status when a build failed.",
+      '\nExit status: 0 finished; 75 interrupted and kept, run the same again; 76 interrupted, nothing worth keeping;\n' +
+        "74 interrupted, and it could not be kept; 64 wrong usage; rbm's own status when a build failed.",
     )
-    .action(async (argv: string[], flags: RunFlags) => {
+    .action(async (argv: string[], ...[flags, command]: [RunFlags, Command]) => {
       if (!flags.pack && (flags.gzip || flags.withoutBase || flags.signKey || flags.signKeyFd)) {
         throw new RbmResumeError('USAGE', '--gzip, --without-base and --sign-key say how to pack', {
           hint: 'Add --pack.',
@@ -56,6 +56,7 @@ export function registerRun(program: Command): void {
       // Before rbm is started: nothing below it may inherit the descriptor.
       const signing = await readSigning(flags);
       const remote = await findRemote(flags.remote, flags);
+      await checkPolicy(flags, command.optsWithGlobals<{ store?: string }>().store);
       const result = await runUnderSignals(
         argv as [string, ...string[]],
         flags,
@@ -92,8 +93,7 @@ export function runUnderSignals(
       argv,
       env,
       ...(deadline === null ? {} : { deadline }),
-      graceMs: parseDuration(flags.grace),
-      finishStatementMs: parseDuration(flags.finishStatement),
+      ...parsePatience(flags),
       outputTo: flags.json ? 'stderr' : 'stdout',
       ...signals,
       onProgress: (progress) => tell(progress, left),
@@ -121,6 +121,13 @@ function tell(progress: RunProgress, signalsLeft: () => number): void {
       break;
     case 'trouble':
       printNote(progress.message);
+      break;
+    case 'not-loaded':
+      printNote(
+        'no rbm below this command has loaded rbm-resume, so nothing of it can be interrupted or kept: ' +
+          '`rbm-resume init` adds it to rbm.local.conf, `rbm-resume doctor` looks ' +
+          `(${describeLeft(signalsLeft())} it now)`,
+      );
       break;
     case 'waiting-for-rbm':
       printNote(
@@ -172,6 +179,8 @@ export function describeRun(result: RunResult): string {
       return `interrupted and kept: run the same command again to go on (exit status ${EXIT.interruptedAndKept})`;
     case 'interrupted-nothing-kept':
       return `interrupted, and nothing was worth keeping (exit status ${EXIT.interruptedNothingKept})`;
+    case 'interrupted-and-lost':
+      return `interrupted, and what it had made could not be kept (exit status ${EXIT.io})`;
     case 'failed':
       return `the build failed (rbm ended with ${result.rbmStatus ?? result.rbmSignal})`;
   }

@@ -7,7 +7,7 @@ import { readSigningKey } from '../trust/keys.js';
 import { loadTrust, loadTrustOrNone, type TrustSource } from '../trust/load-trust.js';
 import type { Signing } from '../trust/sign.js';
 import { parseDuration } from './duration.js';
-import { findWorkspaceOption } from './find-store.js';
+import { findStore, findWorkspaceOption } from './find-store.js';
 import { printNote } from './output.js';
 
 export interface TrustFlags {
@@ -54,6 +54,21 @@ export async function findTrustOrNone(flags: TrustFlags, store: string): Promise
   const trust = await loadTrustOrNone(await findSource(flags, store));
   if (trust.trouble !== null) printNote(`what was packed before stays: ${trust.trouble}`);
   return trust;
+}
+
+/**
+ * Looks at a policy that the command line names before anything is built: the hooks, which may not fail a build, would only
+ * start it clean.
+ * @throws RbmResumeError `BAD_POLICY`, `USAGE`
+ */
+export async function checkPolicy(flags: TrustFlags, store: string | undefined): Promise<void> {
+  if (flags.policy === undefined || flags.policy === '') return;
+  // Started from elsewhere, rbm finds its workspace for itself, and the hooks the store.
+  const found = await findStore(store).catch((error: unknown) => {
+    if (error instanceof RbmResumeError && error.code === 'NO_WORKSPACE') return null;
+    throw error;
+  });
+  if (found !== null) await findTrust(flags, found);
 }
 
 async function findSource(flags: TrustFlags, store: string): Promise<TrustSource> {

@@ -55,7 +55,7 @@ export interface InterruptResult {
 export const DEFAULT_GRACE_MS = 60_000;
 
 /** The part of the grace that waiting for a statement to end may take. */
-const FINISH_PART = 0.4;
+export const FINISH_PART = 0.4;
 
 /**
  * Interrupts builds from outside, as the user who runs them. When it returns, nothing of their scripts is alive.

@@ -23,9 +23,9 @@ export interface Ending {
 /**
  * Parks the tree of a build when it is worth it; says so, or why not, in the notes. A tree that cannot be parked is the
  * caller's to remove.
- * @returns how it was parked, `null` when it was not
+ * @returns how it was parked, `null` when it was not worth it, `lost` when it could not be
  */
-export async function keep(paths: StorePaths, ending: Ending): Promise<ParkResult | null> {
+export async function keep(paths: StorePaths, ending: Ending): Promise<ParkResult | 'lost' | null> {
   const { record, live, outcome, ends, notes } = ending;
   const { hash, project } = record;
   const unresumable = outcome === 'interrupted' ? (await readLines(live.unresumable))[0] : undefined;
@@ -72,7 +72,7 @@ export async function keep(paths: StorePaths, ending: Ending): Promise<ParkResul
     return how;
   } catch (error) {
     notes.push(`${project} could not be kept: ${messageOf(error)}`);
-    return null;
+    return 'lost';
   }
 }
 

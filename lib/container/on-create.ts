@@ -72,6 +72,21 @@ async function startContainer(options: CreateOptions): Promise<CreateResult> {
     return { how: 'interrupted', hash: null, notes };
   }
   await options.run?.addContainer(id, options.store);
+  try {
+    return await makeContainer(options, { paths, live, notes });
+  } catch (error) {
+    const line = `${options.project} can't be interrupted, nor will it be kept: ${messageOf(error)}`;
+    await options.run?.giveUpContainer(id, line);
+    throw error;
+  }
+}
+
+async function makeContainer(
+  options: CreateOptions,
+  at: { readonly paths: StorePaths; readonly live: LivePaths; readonly notes: string[] },
+): Promise<CreateResult> {
+  const { paths, live, notes } = at;
+  const id = basename(options.container);
   const description = readDescription(options, notes);
   const hash = description === null ? null : projectHash(description);
   trace('%s has the project hash %s', options.project, hash);

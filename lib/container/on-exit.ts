@@ -73,7 +73,9 @@ async function concludeBuild(options: ExitOptions): Promise<ExitResult> {
     options.onProgress?.(
       `${record.project}: the store lies on another file system than tmp_dir; copying the tree`,
     );
-  const kept = await keep(paths, { record, live, outcome, ends: facts.ends, notes, onCopy });
+  const ending = await keep(paths, { record, live, outcome, ends: facts.ends, notes, onCopy });
+  const isLost = ending === 'lost';
+  const kept = isLost ? null : ending;
   try {
     if (kept === null || kept === 'already-kept') await discard(options, { record, outcome, notes });
     if (outcome === 'succeeded') await tellProvenance(options, record, notes);
@@ -88,6 +90,7 @@ async function concludeBuild(options: ExitOptions): Promise<ExitResult> {
       hash: record.hash,
       outcome,
       kept: kept !== null,
+      lost: isLost,
       resumed: record.resumed,
       scriptCpuSeconds,
       container: options.container,

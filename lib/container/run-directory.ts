@@ -11,6 +11,8 @@ export interface RunEvent {
   readonly hash: string | null;
   readonly outcome: Outcome | 'refused';
   readonly kept: boolean;
+  /** Its work was worth keeping and could not be kept: a full disk, say. */
+  readonly lost: boolean;
   readonly resumed: boolean;
   /** Seconds of processor time, user and system, that the script of the build's step used; `null` when nobody knows. */
   readonly scriptCpuSeconds: number | null;
@@ -42,8 +44,17 @@ export class RunDirectory {
     return join(this.path, 'events');
   }
 
+  private get givenUp(): string {
+    return join(this.path, 'given-up');
+  }
+
   private get interrupt(): string {
     return join(this.path, 'interrupt');
+  }
+
+  /** Whether an rbm below has loaded the shim, which says so here: without it no hook is ever called. */
+  hasLoadedShim(): boolean {
+    return existsSync(join(this.path, 'loaded'));
   }
 
   /** From now on no script of this run is started any more. */
@@ -66,6 +77,17 @@ export class RunDirectory {
       ids.map(async (id) => ({ id, store: (await readLines(join(this.containers, id)))[0] })),
     );
     return found.flatMap(({ id, store }) => (store === undefined ? [] : [{ id, store }]));
+  }
+
+  /** Says that a container is made without us, so nothing interrupts or keeps it, and why. */
+  async giveUpContainer(id: string, line: string): Promise<void> {
+    await appendFile(this.givenUp, `${line.replaceAll('\n', ' ')}\n`);
+    await rm(join(this.containers, id), { force: true });
+  }
+
+  /** A line for each container that nothing can interrupt. */
+  readGivenUp(): Promise<string[]> {
+    return readLines(this.givenUp);
   }
 
   async endContainer(id: string, event: RunEvent): Promise<void> {

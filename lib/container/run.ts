@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT, messageOf, RbmResumeError, systemErrorCode } from '../errors.js';
+import { messageOf, RbmResumeError, systemErrorCode } from '../errors.js';
 import { readLive } from '../store/live.js';
 import { storePaths } from '../store/paths.js';
 import { traceTo } from '../trace.js';
 import { DEFAULT_GRACE_MS, interruptContainer, type InterruptResult } from './interrupt.js';
 import { DEFAULT_FINISH_STATEMENT_MS } from './rest.js';
-import { RunDirectory, type RunEvent } from './run-directory.js';
+import { RunDirectory } from './run-directory.js';
+import { judgeRun, type InterruptReason, type RunResult } from './run-result.js';
 import { namingIoFailures } from '../system-error.js';
 
 const trace = traceTo('run');
@@ -17,6 +18,12 @@ const RETRY_MS = 500;
 
 /** After how long without any container a person is told why nothing ends. */
 const WAITING_MS = 1_000;
+
+/** The same after a container has ended: rbm is about to end as well. */
+const ENDING_MS = 10_000;
+
+/** When a person is told that no rbm has loaded the shim: it is loaded with rbm's configuration, in the first second. */
+const LOADING_MS = 20_000;
 
 export interface RunOptions {
   /** The whole rbm command, such as `['./rbm/rbm', 'build', 'clang']`. */
@@ -45,24 +52,13 @@ export interface RunOptions {
   readonly onProgress?: (progress: RunProgress) => void;
 }
 
-/** `asked`: by {@link RunOptions.interruptSignal}. */
-export type InterruptReason = 'deadline' | 'cancelled' | 'asked';
-
 export type RunProgress =
   | { readonly what: 'interrupting'; readonly why: InterruptReason }
   | { readonly what: 'interrupted'; readonly result: InterruptResult }
   | { readonly what: 'trouble'; readonly message: string }
-  | { readonly what: 'waiting-for-rbm' };
-
-export interface RunResult {
-  readonly outcome: 'finished' | 'interrupted-and-kept' | 'interrupted-nothing-kept' | 'failed';
-  /** What the command ends with; see `EXIT`. */
-  readonly exitStatus: number;
-  readonly rbmStatus: number | null;
-  readonly rbmSignal: NodeJS.Signals | null;
-  readonly interruptedBy: InterruptReason | null;
-  readonly containers: readonly RunEvent[];
-}
+  | { readonly what: 'waiting-for-rbm' }
+  /** No rbm below has loaded the shim so far: nothing can be interrupted or kept. */
+  | { readonly what: 'not-loaded' };
 
 /**
  * Runs rbm, interrupts it at the deadline, and waits until what is worth it is kept.
@@ -87,7 +83,7 @@ async function runRbm(options: RunOptions): Promise<RunResult> {
     const containers = await directory.readEvents();
     trace('rbm ended with %o, containers: %o', { status, signal }, containers);
     return {
-      ...judge({ status, signal, interruptedBy, containers }),
+      ...judgeRun({ status, signal, interruptedBy, containers }),
       rbmSignal: signal,
       interruptedBy,
       containers,
@@ -122,6 +118,11 @@ interface Running {
 
 async function waitForEndOrInterrupt(options: RunOptions, run: Running): Promise<RunResult['interruptedBy']> {
   const over = new AbortController();
+  const tellUnlessLoaded = async () => {
+    await sleep(LOADING_MS, undefined, { signal: over.signal });
+    if (!run.directory.hasLoadedShim()) options.onProgress?.({ what: 'not-loaded' });
+  };
+  tellUnlessLoaded().catch(() => trace('it was over before'));
   const why = await Promise.race([
     run.ended.then(() => null),
     untilTime(options.deadline, over.signal).then(() => 'deadline' as const),
@@ -145,7 +146,8 @@ async function stopRun(options: RunOptions, run: Running): Promise<void> {
   // Of a run that is over, the process id may be somebody else's.
   const kill = () => signalGroup(run.child, 'SIGINT');
   options.killSignal?.addEventListener('abort', kill, { once: true, signal: over.signal });
-  const since = Date.now();
+  let since = Date.now();
+  const told = new Set<string>();
   let hasTold = false;
   while (!over.signal.aborted) {
     const containers = await run.directory.containerStores();
@@ -167,10 +169,16 @@ async function stopRun(options: RunOptions, run: Running): Promise<void> {
       }
       triedAt.set(id, Date.now());
     }
+    for (const message of await run.directory.readGivenUp()) {
+      if (!told.has(message)) options.onProgress?.({ what: 'trouble', message });
+      told.add(message);
+    }
+    if (containers.length > 0) since = Date.now();
+    const waitsSince = Date.now() - since;
     // No container at all: rbm works on the host itself. A file that it is making there would be taken for whole the
     // next time, so it goes on until it wants its next container, which it doesn't get.
-    if (!hasTold && containers.length === 0 && Date.now() - since > WAITING_MS) {
-      options.onProgress?.({ what: 'waiting-for-rbm' });
+    if (!hasTold && told.size === 0 && waitsSince > (triedAt.size === 0 ? WAITING_MS : ENDING_MS)) {
+      options.onProgress?.({ what: run.directory.hasLoadedShim() ? 'waiting-for-rbm' : 'not-loaded' });
       hasTold = true;
     }
     await Promise.race([ended, sleep(50)]);
@@ -207,33 +215,3 @@ function untilAborted(signal: AbortSignal | undefined, over: AbortSignal): Promi
 }
 
 const never = (): Promise<never> => new Promise(() => {});
-
-function judge(end: {
-  readonly status: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly interruptedBy: RunResult['interruptedBy'];
-  readonly containers: readonly RunEvent[];
-}): Pick<RunResult, 'outcome' | 'exitStatus' | 'rbmStatus'> {
-  const { status, containers } = end;
-  const rbmStatus = status;
-  const isInterrupted = containers.some(
-    ({ outcome }) => outcome === 'interrupted' || outcome === 'interrupted-early',
-  );
-  // A script around rbm may hide its status (`rbm build x || true`); an interrupted build is not finished all the same.
-  if (status === 0 && !isInterrupted) return { outcome: 'finished', exitStatus: EXIT.finished, rbmStatus };
-  const asked = end.interruptedBy !== null || isInterrupted;
-  if (asked && containers.some(({ kept }) => kept)) {
-    return { outcome: 'interrupted-and-kept', exitStatus: EXIT.interruptedAndKept, rbmStatus };
-  }
-  const hasFailed = containers.some(({ outcome }) => outcome === 'failed' || outcome === 'get-failed');
-  if (asked && !hasFailed) {
-    return { outcome: 'interrupted-nothing-kept', exitStatus: EXIT.interruptedNothingKept, rbmStatus };
-  }
-  return { outcome: 'failed', exitStatus: statusOfFailure(status), rbmStatus };
-}
-
-/** rbm's own status, unless it would be taken for one of ours that means "interrupted". */
-function statusOfFailure(status: number | null): number {
-  const isOurs = status === EXIT.interruptedAndKept || status === EXIT.interruptedNothingKept;
-  return status === null || status === 0 || isOurs ? 1 : status;
-}

@@ -16,6 +16,7 @@ import { failedTries, MAX_FAILED_TRIES, tellClass, type LedgerClass } from '../s
 import { readLines } from '../store/live.js';
 import type { KeptPaths, LivePaths, StorePaths } from '../store/paths.js';
 import { readKeptRecord, type KeptRecord, type LiveRecord } from '../store/record.js';
+import { refuseWithoutRoom, type Need } from '../store/room.js';
 import { isTroubleOfHost, isWantOfRoom } from '../system-error.js';
 import { traceTo } from '../trace.js';
 import { reasonAgainstDivision, reasonAgainstInputs } from './inputs.js';
@@ -25,6 +26,9 @@ import { reasonAgainstRecord, type WantedBuild } from './record-check.js';
 import { setAside } from './set-aside.js';
 
 const trace = traceTo('park');
+
+/** What any build needs to go on: its scripts, the folders that rbm makes for it, and some output. */
+const GOING_ON_NEED: Need = { bytes: 1 << 20, inodes: 64 };
 
 /** What became of what was kept: nothing there, taken, refused with the reason, or left where it is. */
 export type TakeResult =
@@ -57,6 +61,8 @@ export async function takeBack(paths: StorePaths, taker: Taker): Promise<TakeRes
     if (!existsSync(kept.dir)) return { how: 'nothing-kept' };
     const live = paths.live(taker.id);
     try {
+      // On a full disk the build can't go on: it would fail after its first step, and what it had done would be lost.
+      await refuseWithoutRoom({ dir: taker.container, what: 'the build' }, GOING_ON_NEED);
       const record = await readKeptRecord(kept.record);
       const otherClass = reasonAgainstClass(record, taker.jobClass ?? null);
       if (otherClass !== null) return { how: 'left', reason: otherClass };

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RunResult } from '../container/run.js';
+import type { RunResult } from '../container/run-result.js';
 import { isProjectHash } from '../digest.js';
 import { messageOf, RbmResumeError } from '../errors.js';
 import { readPlainFile } from '../plain-file.js';

@@ -119,6 +119,7 @@ function findTrouble(
     case 'interrupted-and-kept':
       return event.kept ? null : ['not-proven', `leg ${number} was interrupted, and nothing was kept${told}`];
     case 'interrupted-nothing-kept':
+    case 'interrupted-and-lost':
       return ['not-proven', `leg ${number} was interrupted, and nothing was kept${told}`];
     case 'failed':
       return [

@@ -197,7 +197,10 @@ function needOf(tree: LayeredTree, sources: readonly LayerSource[]): Need {
     size += sizeOf(entry);
     inodes += 1;
   }
-  const archived = sources.reduce((sum, { diffSize }) => sum + diffSize, 0);
+  const copied = sources.flatMap(({ copies }) => copies?.members ?? []);
+  const archived =
+    sources.reduce((sum, { diffSize }) => sum + diffSize, 0) +
+    copied.reduce((sum, member) => sum + sizeOf(member), 0);
   // What is full in the middle has met what only writing tells: blocks that are half empty, folders, attributes.
   const bytes = Math.min(size, archived);
   return { bytes, inodes, atMost: bytes + 4096 * inodes };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parseProjectHash, sha256Hex } from '../../lib/digest.js';
 import { removeTree } from '../../lib/rootfs/move-tree.js';
+import { ParkingPlace } from '../container/parking-place.js';
 import { rbmResume } from '../setup/init-workspace.js';
 import { partsOf, startSmallBuild } from '../snapshot/small-build.js';
 import { withoutProgress } from './without-progress.js';
@@ -51,6 +52,24 @@ describe('rbm-resume export and import', () => {
       new RegExp(`^imported ${hash.slice(0, 16)}@1`),
     );
     assert.match(await succeed('import', dir, '--store', other), /skipped .*: the store has it\n0 B copied/);
+  });
+
+  it('name what is parked and was not packed, where there is nothing to carry', async () => {
+    const place = new ParkingPlace();
+    try {
+      await place.park();
+      const { status, stdout, stderr } = await command(
+        'export',
+        join(work, 'empty'),
+        '--store',
+        place.paths.root,
+      );
+      assert.equal(status, 0);
+      assert.match(stdout, /there are no snapshots/);
+      assert.match(stderr, /p a{16} is parked, and not packed: `rbm-resume pack --all`/);
+    } finally {
+      await place.remove();
+    }
   });
 
   it('name the base that was left out', async () => {

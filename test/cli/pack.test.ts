@@ -45,6 +45,7 @@ describe('pack', { timeout: 1_200_000 }, () => {
       hash: HASH,
       outcome: 'interrupted',
       kept: true,
+      lost: false,
       resumed: false,
       scriptCpuSeconds: null,
       container: '/nowhere',

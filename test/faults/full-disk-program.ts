@@ -3,10 +3,11 @@
  * file system, with so little left of it. Prints one line of JSON: of each operation, the codes of the errors that ended it.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { EXIT, messageOf, systemErrorCode } from '../../lib/errors.js';
+import { EXIT, messageOf } from '../../lib/errors.js';
+import { fillDisk } from './fill-disk.js';
 import { makeDisk } from './loop-disk.js';
 
 const disk = await makeDisk('ext4', { mkfsOptions: ['-m', '0', '-N', '4096'] });
@@ -17,28 +18,6 @@ const { runOperation } = await import('./run-operation.js');
 after(() => disk.remove());
 
 const filler = join(disk.dir, 'filler');
-
-/** Leaves so much of the disk. */
-function fill(left: { readonly kib: number } | { readonly inodes: number }): void {
-  mkdirSync(filler);
-  if ('kib' in left) {
-    // The file system takes some blocks for itself as it fills, so the last ones come one by one.
-    for (let number = 0; ; number += 1) {
-      const { bavail, bsize } = statfsSync(disk.dir);
-      const over = bavail * bsize - left.kib * 1024;
-      if (over <= 0) return;
-      try {
-        writeFileSync(join(filler, String(number)), Buffer.alloc(over > 2 ** 20 ? over - 2 ** 19 : bsize));
-      } catch (error) {
-        if (systemErrorCode(error) === 'ENOSPC') return;
-        throw error;
-      }
-    }
-  }
-  for (let number = 0; statfsSync(disk.dir).ffree > left.inodes; number += 1)
-    writeFileSync(join(filler, String(number)), '');
-}
-
 const steps = process.argv.slice(2).map((step) => {
   const [, count, unit] = /^(\d+)(k|inodes)$/.exec(step) ?? [];
   return unit === 'k' ? { kib: Number(count) } : { inodes: Number(count) };
@@ -49,7 +28,7 @@ for (const operation of OPERATIONS) {
   told[operation] = [];
   for (const step of steps) {
     workshop.reset();
-    fill(step);
+    fillDisk(filler, step);
     const ended = await runOperation(workshop.wordsOf(operation));
     rmSync(filler, { recursive: true });
     try {

@@ -30,4 +30,16 @@ describe('a disk without blocks, or without inodes', { timeout: 14_400_000, skip
       for (const code of codes) assert.match(code, /^(NO_ROOM|STORE_WRITE_FAILED|IO_FAILED)$/, operation);
     }
   });
+
+  it('leaves what is parked where it is, since a build that went on there would fail and lose it', async () => {
+    const { told } = (await runOnDisk('full-disk-taken-program.ts')) as { told: [string, string, boolean][] };
+    assert.deepEqual(
+      told.map(([how]) => how),
+      ['left', 'left', 'rename'],
+    );
+    for (const [, reason, isThere] of told.slice(0, 2)) {
+      assert.match(reason, /too little room for the build: \d+ (bytes|inodes) are free/);
+      assert.ok(isThere);
+    }
+  });
 });

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import type { RunResult } from '../../lib/container/run.js';
+import type { RunResult } from '../../lib/container/run-result.js';
 import { judgeLeg, leaveTimes, legPaths, planLeg, takeOver } from '../../lib/leg/leg.js';
 import { parseLegTimes, reserveMs } from '../../lib/leg/reserve.js';
 import { NO_POLICY } from '../../lib/trust/judge.js';

@@ -146,7 +146,7 @@ describe('doctor and id ranges', () => {
 });
 
 describe('doctor and the disk', () => {
-  const roomy: Place = { path: '/a', device: 1, freeBytes: 50 * 2 ** 30, freeInodes: 0.5 };
+  const roomy: Place = { path: '/a', device: 1, freeBytes: 50 * 2 ** 30, freeInodes: 0.5, isWritable: true };
   const judge = (tmpDir: Place | null, store: Place | null = { ...roomy, path: '/b' }) =>
     judgeDisk({ tmpDir, store });
 
@@ -168,6 +168,15 @@ describe('doctor and the disk', () => {
       told(judge(roomy, { ...roomy, freeInodes: null }), 'disk/store'),
       /^ok: \/a: 50\.0 GiB free =>/,
     );
+  });
+
+  it('has a problem with a folder that this user may not write', async () => {
+    assert.match(
+      told(judge(roomy, { ...roomy, path: '/b', isWritable: false }), 'disk/store'),
+      /^problem: \/b can't be written by this user => Give it to/,
+    );
+    assert.equal((await readPlace('/usr')).isWritable, process.getuid?.() === 0);
+    assert.equal((await readPlace(join(root, 'not', 'yet'))).isWritable, true);
   });
 
   it('warns of a store on another file system', () => {

@@ -1,4 +1,4 @@
-import { stat, statfs } from 'node:fs/promises';
+import { access, constants, stat, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { messageOf, systemErrorCode } from '../../errors.js';
 import type { Options } from '../config-documents.js';
@@ -15,6 +15,8 @@ export interface Place {
   readonly freeBytes: number;
   /** The share of inodes that is free; `null` on file systems that make them as needed (btrfs). */
   readonly freeInodes: number | null;
+  /** Whether this user may write there. */
+  readonly isWritable: boolean;
 }
 
 export interface DiskFacts {
@@ -28,7 +30,12 @@ export async function readPlace(path: string): Promise<Place> {
   for (let at = resolve(path); ; at = dirname(at)) {
     try {
       const [{ dev }, { bsize, bavail, files, ffree }] = await Promise.all([stat(at), statfs(at)]);
-      return { path, device: dev, freeBytes: bsize * bavail, freeInodes: files === 0 ? null : ffree / files };
+      const isWritable = await access(at, constants.W_OK | constants.X_OK).then(
+        () => true,
+        () => false,
+      );
+      const freeInodes = files === 0 ? null : ffree / files;
+      return { path, device: dev, freeBytes: bsize * bavail, freeInodes, isWritable };
     } catch (error) {
       if (!['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '') || at === dirname(at)) throw error;
     }
@@ -65,10 +72,18 @@ export function judgeDisk({ tmpDir, store }: DiskFacts): Finding[] {
   ];
 }
 
-function judgePlace(check: string, { path, freeBytes, freeInodes }: Place): Finding {
+function judgePlace(check: string, { path, freeBytes, freeInodes, isWritable }: Place): Finding {
+  if (!isWritable) {
+    return problem(
+      check,
+      `${path} can't be written by this user`,
+      'Give it to the user who builds, or name another folder.',
+    );
+  }
   const free = `${(freeBytes / 2 ** 30).toFixed(1)} GiB`;
   const inodes = freeInodes === null ? '' : `, ${Math.floor(freeInodes * 100)}% of the inodes`;
-  const cure = 'Make room (`rbm-resume prune` removes what is kept and not needed), or name another folder.';
+  const cure =
+    'Make room (`rbm-resume prune` removes snapshots, `rbm-resume remove` what is parked), or name another folder.';
   if (freeBytes < LEAST_FREE_BYTES) {
     return warning(check, `${path}: only ${free} free${inodes}`, cure);
   }

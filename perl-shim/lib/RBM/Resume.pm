@@ -11,6 +11,7 @@ use RBM::Resume::Script qw(as_template script);
 # The option pairs for a Perl document of rbm.local.conf. They stand in front
 # of what rbm.conf, the modules and the defaults define, and hand on to it.
 sub options {
+    tell_run();
     my %container = lower_local_container();
     return (
         container => {
@@ -76,9 +77,19 @@ sub has_get_failed {
     return scalar grep { m/^get [^0]/ } <$fh>;
 }
 
+# `rbm-resume run` warns when no rbm below it has come here.
+sub tell_run {
+    my $run = $ENV{RBM_RESUME_RUN} or return;
+    open(my $fh, '>', "$run/loaded") or return;
+    close $fh;
+}
+
 # What remote_start had to say is swallowed by rbm, which captures its output.
+# Its folder is missing only where the store can't be written.
 sub tell_notice {
     my ($live) = @_;
+    print STDERR "rbm-resume: $live could not be made, so this build can't be interrupted or kept; ",
+        "`rbm-resume doctor` looks at the store\n" unless -d $live;
     open(my $fh, '<', "$live/notice") or return;
     print STDERR <$fh>;
     close $fh;
