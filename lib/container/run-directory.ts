@@ -52,9 +52,13 @@ export class RunDirectory {
     return join(this.path, 'interrupt');
   }
 
-  /** Whether an rbm below has loaded the shim, which says so here: without it no hook is ever called. */
+  private get loaded(): string {
+    return join(this.path, 'loaded');
+  }
+
+  /** Whether an rbm below has loaded the shim, which says so here, or whatever builds has called a hook. */
   hasLoadedShim(): boolean {
-    return existsSync(join(this.path, 'loaded'));
+    return existsSync(this.loaded);
   }
 
   /** From now on no script of this run is started any more. */
@@ -68,6 +72,7 @@ export class RunDirectory {
 
   /** Says that a container of this run lives, and under which store. */
   async addContainer(id: string, store: string): Promise<void> {
+    await writeFile(this.loaded, '');
     await writeFile(join(this.containers, id), `${store}\n`);
   }
 
