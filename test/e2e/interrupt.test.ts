@@ -233,7 +233,7 @@ perl -e '$| = 1; $SIG{INT} = $SIG{TERM} = "IGNORE"; open F, ">", "half"; print "
     });
 
     it('opens no debug shell for a build that was interrupted', async () => {
-      const w = make({ units: { build: tenUnits } }, { debug: 1 });
+      const w = make({ units: { build: `${tenUnits}\nsleep 1000` } }, { debug: 1 });
       const build = w.start([w.rbmProgram, 'build', 'units']);
       await w.untilLogged('units', 'DONE');
       assert.equal((await w.command('interrupt', '--all')).status, 0);
