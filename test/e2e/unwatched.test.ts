@@ -27,7 +27,10 @@ for (const rbm of rbmsUnderTest()) {
       const w = make(`echo FIRST; sleep 8; ${WRITE}`);
       writeFileSync(join(w.dir, 'file'), '');
       const store = join(w.dir, 'file', 'store');
-      const { status, output } = await w.run('one', ['--deadline', '6s'], { RBM_RESUME_STORE: store }).ended;
+      const run = w.run('one', [], { RBM_RESUME_STORE: store });
+      await w.untilLogged('one', 'FIRST');
+      run.child.kill('SIGTERM');
+      const { status, output } = await run.ended;
       assert.equal(status, 0, output);
       assert.equal(w.output('one'), 'out\n');
       assert.match(output, /file\/store\S* could not be made, so this build can't be interrupted or kept/);
