@@ -23,11 +23,12 @@ export async function applyLayer(tree: LayeredTree, batches: MemberBatches, laye
   const emptied = new Set<string>();
   const add = ({ path, type, meta, target, xattrs }: LayerMember): void => {
     if (type === 'w') removed.add(path);
-    else if (type === 'o') emptied.add(path);
-    else if (added.has(path) && (type !== 'd' || !isDirectory(added, path))) {
+    else if (type !== 'd') emptied.add(path);
+    if (type === 'w' || type === 'o') return;
+    if (added.has(path) && (type !== 'd' || !isDirectory(added, path))) {
       throw badLayer(`${shownPath(path)} is there twice`);
-    } else if (type === 'h') {
-      emptied.add(path);
+    }
+    if (type === 'h') {
       const original = added.get(target) ?? tree.get(target);
       if (original === undefined || typeOf(original) === 'd') {
         throw badLayer(`${shownPath(path)} is a hard link to ${shownPath(target)}, which is not there`);
@@ -44,7 +45,6 @@ export async function applyLayer(tree: LayeredTree, batches: MemberBatches, laye
         xattrs,
         layer,
       });
-      if (type !== 'd') emptied.add(path);
     }
   };
   for await (const members of batches) members.forEach(add);

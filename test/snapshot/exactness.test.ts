@@ -137,16 +137,12 @@ describe('a restored tree', () => {
   } satisfies Record<string, readonly Operation[]>)) {
     test(`has what took the place of a directory that held something: ${what}`, async () => {
       const start = await startFrom([
-        ...([
-          ['file', 'an-old-one', 3, 3],
-          ['dir', 'other'],
-          ['dir', 'full'],
-          ['dir', 'full/deep'],
-        ] as const),
-        ...([
-          ['file', 'full/in', 3, 3],
-          ['file', 'full/deep/in', 3, 3],
-        ] as const),
+        ['file', 'an-old-one', 3, 3],
+        ['dir', 'other'],
+        ['dir', 'full'],
+        ['dir', 'full/deep'],
+        ['file', 'full/in', 3, 3],
+        ['file', 'full/deep/in', 3, 3],
       ]);
       if (what !== 'a second name of what was in it') await withContainer([['remove', 'full']]);
       await withContainer(operations);
